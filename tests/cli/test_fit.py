@@ -87,6 +87,9 @@ def test_psnr_and_bands_are_those_of_the_record(fitted):
 
 def test_progress_goes_to_stderr_and_names_the_frequency(fitted):
     lines = fitted.err.splitlines()
+    assert lines[0] == "Reading waves.npy."
+    assert len(lines) <= 12
+    lines = lines[1:]
     assert re.fullmatch(r"fit waves\.npy: bandwidth .+ cycles per array, 60 steps -> run", lines[0])
     assert lines[1].startswith("warning: 60 steps learn little but the mean; 100 steps would be enough")
     assert lines[2] == "  0%  step 0      loss -         learned nothing yet"

@@ -100,7 +100,7 @@ def test_the_text_is_short_and_says_what_to_do_next(call, tmp_path):
     np.save(tmp_path / "a b.npy", waves((96, 96)) + 0.05 * rng.standard_normal((96, 96)))
     answer = call("scan", "a b.npy")
     lines = answer.out.splitlines()
-    assert (answer.code, answer.err) == (0, "")
+    assert (answer.code, answer.err) == (0, "Reading a b.npy.\n")
     assert lines[0] == "a b.npy: array, 96 x 96 samples, 1 channel"
     assert max(map(len, lines)) <= 80
     assert len(lines) <= 32

@@ -9,6 +9,7 @@ import click
 
 from overtone._config import StoppingConfig, TrainingConfig
 from overtone._utils.text import number, plural
+from overtone.cli._announcements import announce_reading
 from overtone.cli._options import (
     Verb,
     chain,
@@ -143,12 +144,19 @@ def compare_command(source: str | None, as_json: bool, out: str, **options: Any)
     None sees what it is judged by. Whether any network is worth its training is said, too. Interrupted, the same
     command goes on.
     """
-    from overtone._sweeps import Local
-    from overtone.comparing import compare as run
-    from overtone.planning import Budget
-
     read_with = reading_arguments(options)
     split = {name: options.pop(name) for name in ("blocks", "strided", "clean", "noise")}
+    _check_flags(options, **split)
+    announce_reading(source)
+    from overtone._sweeps import Local
+    from overtone.comparing import compare as run
+    from overtone.comparing._candidates import select_candidates
+    from overtone.comparing._directory import ComparisonDirectory
+    from overtone.planning import Budget
+
+    # Refused before the file is read, which may take long.
+    select_candidates([name for name in words(options["candidates"]) if name])
+    ComparisonDirectory(Path(out)).check_free()
     signal = _prepare_signal(source, read_with, options["held_out"], options["seed"], **split)
     names = [name for name in words(options.pop("candidates")) if name]
     # What is left in `options` afterwards are the arguments of `compare` by their own names.
@@ -170,6 +178,18 @@ def compare_command(source: str | None, as_json: bool, out: str, **options: Any)
         click.echo(_text(comparison, page))
 
 
+def _check_flags(
+    options: dict[str, Any], *, blocks: int | None, strided: bool, clean: str | None, noise: float | None
+) -> None:
+    """Refuse flags that contradict each other or are out of range, before anything is imported or read."""
+    if clean is not None and noise is not None:
+        raise InputError("--clean or --noise", "both", "choose one")
+    if blocks is not None and strided:
+        raise InputError("--blocks or --strided", "both", "choose one")
+    TrainingConfig(steps=options["steps"], seconds=options["seconds"], seed=options["seed"])
+    StoppingConfig(options["held_out"])
+
+
 def _prepare_signal(
     source: str | None,
     read_with: dict[str, Any],
@@ -184,10 +204,6 @@ def _prepare_signal(
     """The signal with its noise and its held-out samples."""
     from overtone.signals import masks, synthetic
 
-    if clean is not None and noise is not None:
-        raise InputError("--clean or --noise", "both", "choose one")
-    if blocks is not None and strided:
-        raise InputError("--blocks or --strided", "both", "choose one")
     signal = read_source(source, read_with, clean)
     if noise is not None:
         # Noise comes before the split, so that held-out samples are as noisy as those learned from.

@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
+from overtone._config import FitConfig
 from overtone._utils.text import decibels, format_per_axis, number, plural
+from overtone.cli._announcements import announce, announce_choice, announce_reading
 from overtone.cli._options import (
     NETWORK,
     READING,
@@ -110,10 +112,6 @@ def fit_command(
 
     Ctrl-C stops after the current step and keeps what there is; --resume goes on.
     """
-    # Imported here: torch takes seconds, and --help and wrong flags are answered without it.
-    from overtone.fitting import fit as run_fit
-    from overtone.fitting._run_directory import RunDirectory
-
     read_with = reading_arguments(options)
     if inputs is not None:
         read_with["inputs"] = words(inputs)
@@ -121,7 +119,20 @@ def fit_command(
         read_with["quantities"] = True
     if resume and options["overwrite"]:
         raise InputError("--resume or --overwrite", "both", "choose one")
-    if resume:
+    options["activation"] = words(options["activation"])
+    # Refused before anything slow is imported or read.
+    config = FitConfig().replace(**{name: v for name, v in options.items() if name != "overwrite"})
+    if resume and source is None:
+        announce(f"Reading the run in {out}.")
+    else:
+        announce_reading(source)
+    # Imported here: torch takes seconds, and --help and wrong flags are answered without it.
+    from overtone.fitting import fit as run_fit
+    from overtone.fitting._run_directory import RunDirectory
+
+    if not resume:
+        RunDirectory.of(out).check_free(options["overwrite"])
+    else:
         settings = RunDirectory.of(out).read_settings()
         begun = _source_of_run(context, settings, source, out)
         _check_same_flags(context, settings, out)
@@ -131,7 +142,8 @@ def fit_command(
         read_with |= {"quantities": True} if "inputs" in read_with else {}
     # Read after the settings of a resumed run, which name the file where SOURCE is left out.
     signal = read_samples(source, read_with, clean)
-    options["activation"] = words(options["activation"])
+    if not resume and config.model.bandwidth is None and config.model.has_bandwidth:
+        announce_choice(signal)
     origin = {
         # Absolute, so that --resume finds the file from any directory.
         "path": source and os.path.abspath(source),

@@ -13,6 +13,7 @@ import click
 
 from overtone._config import Activation, FitConfig, ModelConfig, StoppingConfig, TrainingConfig
 from overtone._config._option import options_of
+from overtone.cli._durations import Duration
 
 OTHER = "Other"
 
@@ -172,6 +173,8 @@ def _kind(kind: Any, default: Any, name: str) -> dict[str, Any]:
     if issubclass(inner, Enum):
         choice = click.Choice([member.value for member in inner])
         return {"type": choice, "default": default.value, "show_default": True}
+    if name == "seconds":
+        return shown | {"type": Duration()}
     # A seed is checked here already, since every verb takes one.
     return shown | {"type": click.IntRange(min=0) if name == "seed" else inner}
 

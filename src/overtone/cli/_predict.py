@@ -11,6 +11,7 @@ import click
 
 from overtone._utils.optional import require_extra
 from overtone._utils.text import format_per_axis
+from overtone.cli._announcements import announce_reading
 from overtone.cli._options import (
     NETWORK,
     Verb,
@@ -75,10 +76,10 @@ def predict_command(
     Takes the flags of fit. A copy of the network is trained for a twentieth of the steps; the rest is arithmetic. A
     large SOURCE is predicted on a window, in its middle unless hardly anything varies there.
     """
-    from overtone.fitting import predict as predict_fit
-
     if out is not None:
         require_extra("reports")
+    announce_reading(source)
+    from overtone.fitting import predict as predict_fit
 
     signal = read_source(source, reading_arguments(options))
     options["activation"] = words(options["activation"])

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from overtone._utils.text import plural
+from overtone.cli._announcements import announce
 from overtone.cli._options import Verb, examples, flag, json_flag
 from overtone.cli._output import print_json
 from overtone.errors import InputError, RunError
@@ -36,6 +38,7 @@ def report_command(runs: tuple[str, ...], out: str, as_json: bool) -> None:
     Each of RUNS is a run directory, also one that is still written or has failed, or a record file (.sqlite, .nc).
     Several runs are compared on one page.
     """
+    announce(f"Reading {plural(len(runs), 'run')}.")
     from overtone import records
     from overtone import reports as pages
 

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from overtone._utils.text import format_per_axis, plural
+from overtone.cli._announcements import announce_choice, announce_reading
+from overtone.cli._durations import Duration
 from overtone.cli._options import (
     Verb,
     as_flags,
@@ -92,7 +94,7 @@ def _percent(share: float) -> str:
 @flag(
     "--time",
     "seconds",
-    type=float,
+    type=Duration(),
     metavar="SECONDS",
     section="Choosing",
     help="Choose as fit would within these seconds: compare bandwidths on held-out samples, time a few steps.",
@@ -106,6 +108,7 @@ def scan_command(
     SOURCE is a picture (.png .jpg .tif), a recording (.wav .flac), a volume (.nii .nii.gz, .tif stack), a series (.csv)
     or an array (.npy .npz). Left out, it is a picture that ships with scikit-image.
     """
+    announce_reading(source)
     from overtone.fitting._prepare import find_device, hold_out
     from overtone.planning import Budget
     from overtone.planning import plan as make_plan
@@ -119,6 +122,7 @@ def scan_command(
     if seconds is not None:
         # The split and seed of `fit`, so that the plan is the one that fit would make.
         signal = hold_out(result.signal, HELD_OUT, seed)
+        announce_choice(signal)
         plan = make_plan(signal, Budget(seconds=seconds), seed=seed, device=torch_device)
     if as_json:
         planned = {} if plan is None else {"plan": plan.to_json()}

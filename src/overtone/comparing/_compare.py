@@ -112,17 +112,20 @@ def compare(
     target_device = find_device(device)
     report = _report if progress else _silent
     split = hold_out(require_grid(signal, "a comparison"), held_out, seed)
-    # A signal without held-out samples is refused by the task, before anything is worked out.
-    if len(split.held_out_index):
-        report(f"compare {signal.name}: choosing the bandwidth from the training samples")
-    task = ComparisonTask.of(split)
-    # All invalid arguments are refused here, before a file is written.
+    task = ComparisonTask.without_bandwidth(split)
+    # All invalid arguments are refused here, before the bandwidth is chosen and before a file is written.
     for candidate in selected.values():
         candidate.check(task, budget, target_device)
     folder = ComparisonDirectory(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="overtone-")))
+    folder.check_task(task, overwrite)
     # Timing differs from call to call: a continued comparison must use its original sizes.
     stored = None if overwrite else stored_size_limits(folder.path, budget)
     limits = stored or SizeLimits.of(task, budget, target_device)
+    report(f"compare {signal.name}: choosing the bandwidth from the training samples")
+    task = task.choose_bandwidth()
+    # Some encodings have more parameters at the bandwidth that was chosen.
+    for candidate in selected.values():
+        candidate.check(task, budget, target_device)
     fingerprint = folder.begin(task, overwrite)
     folder.store_limits(budget, limits)
     jobs = _jobs(folder, fingerprint, selected, budget, range(seed, seed + seeds), str(device))

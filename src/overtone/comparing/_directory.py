@@ -55,39 +55,64 @@ class ComparisonDirectory:
             InputError: If the directory has other files, contains a link, or cannot be written to.
         """
         fingerprint = _fingerprint(task)
-        if self.path.exists() and not self.path.is_dir():
-            raise InputError("a directory to write to", "a file", "choose another --out", str(self.path))
-        self._check_no_links()
+        self.check_task(task, overwrite)
         with _written_to(self.path):
             about = self.path / ABOUT
             if about.is_file():
-                if not overwrite and _read(about) == fingerprint and (self.path / PROBLEM).is_file():
+                if not overwrite and (self.path / PROBLEM).is_file():
                     return fingerprint
-                if not overwrite:
-                    raise InputError(
-                        "the samples that the comparison began with",
-                        "others",
-                        "pass the same source and split, choose another --out, or replace it with --overwrite",
-                        str(self.path),
-                    )
                 # Only files of a comparison are deleted: other files of the user in the directory are not.
                 for name in (RESULTS, PREDICTIONS):
                     shutil.rmtree(self.path / name, ignore_errors=True)
                 for name in (ABOUT, PROBLEM, REPORT):
                     (self.path / name).unlink(missing_ok=True)
-            elif self.path.is_dir() and any(self.path.iterdir()):
-                raise InputError(
-                    "an empty directory or an earlier comparison",
-                    "other files in it",
-                    "choose another --out",
-                    str(self.path),
-                )
             self.path.mkdir(parents=True, exist_ok=True)
             # The fingerprint is written before the task: an interruption in between is detected, and --overwrite
             # restarts.
             about.write_text(json.dumps({"samples": fingerprint}), encoding="utf-8")
             task.save(self.path / PROBLEM)
         return fingerprint
+
+    def check_free(self) -> None:
+        """Check that a comparison may be written here, whatever its task, without changing anything.
+
+        Raises:
+            InputError: If the directory has other files, contains a link, or cannot be read.
+        """
+        if self.path.exists() and not self.path.is_dir():
+            raise InputError("a directory to write to", "a file", "choose another --out", str(self.path))
+        self._check_no_links()
+        with _written_to(self.path):
+            if not (self.path / ABOUT).is_file() and self.path.is_dir() and any(self.path.iterdir()):
+                raise InputError(
+                    "an empty directory or an earlier comparison",
+                    "other files in it",
+                    "choose another --out",
+                    str(self.path),
+                )
+
+    def check_task(self, task: ComparisonTask, overwrite: bool) -> None:
+        """Check that the comparison of a task may be written here, without changing anything.
+
+        Args:
+            task: The task of the comparison; its bandwidth does not matter.
+            overwrite: Whether an earlier comparison on other samples may be replaced.
+
+        Raises:
+            InputError: If `check_free` refuses, or the directory holds a comparison of other samples or a damaged one.
+        """
+        self.check_free()
+        with _written_to(self.path):
+            about = self.path / ABOUT
+            if overwrite or not about.is_file():
+                return
+            if _read(about) != _fingerprint(task) or not (self.path / PROBLEM).is_file():
+                raise InputError(
+                    "the samples that the comparison began with",
+                    "others",
+                    "pass the same source and split, choose another --out, or replace it with --overwrite",
+                    str(self.path),
+                )
 
     def _check_no_links(self) -> None:
         """Check that every file to be written or deleted is in the directory itself.

@@ -46,7 +46,19 @@ class ComparisonTask:
 
     @staticmethod
     def of(signal: Signal) -> ComparisonTask:
-        """Hide the held-out samples of a signal.
+        """Hide the held-out samples of a signal and choose the bandwidth.
+
+        Args:
+            signal: A signal with held-out samples.
+
+        Raises:
+            InputError: If no sample is held out, or there are fewer than two training samples.
+        """
+        return ComparisonTask.without_bandwidth(signal).choose_bandwidth()
+
+    @staticmethod
+    def without_bandwidth(signal: Signal) -> ComparisonTask:
+        """Hide the held-out samples of a signal; one cycle per extent stands for the bandwidth that is to be chosen.
 
         Args:
             signal: A signal with held-out samples.
@@ -70,13 +82,18 @@ class ComparisonTask:
             clean=None,
             normalisation=Normalisation.of(values[train], signal.normalisation.per_channel),
         )
+        reference = signal.values if signal.clean is None else signal.clean
+        bandwidth = tuple(1 / length for length in signal.geometry.extent)
+        return ComparisonTask(hidden, reference, signal.clean is not None, bandwidth, ())
+
+    def choose_bandwidth(self) -> ComparisonTask:
+        """Return the task with the bandwidth that is best for the training samples, and whether they are noisy."""
         # The noise estimate needs neighbouring training samples, not interpolated ones.
-        densest = _densest(hidden, train)
+        densest = _densest(self.signal, _mask(self.signal, self.signal.train_index))
         noise = measure_noise(densest)
         chosen = plan(densest, noise=noise)
-        noisy = signal.clean is not None or noise.verdict is NoiseVerdict.NOISE
-        reference = signal.values if signal.clean is None else signal.clean
-        return ComparisonTask(hidden, reference, noisy, chosen.bandwidth, chosen.reasons)
+        noisy = self.noisy or noise.verdict is NoiseVerdict.NOISE
+        return replace(self, noisy=noisy, bandwidth=chosen.bandwidth, reasons=chosen.reasons)
 
     def save(self, path: Path) -> None:
         """Write everything to one .npz file."""

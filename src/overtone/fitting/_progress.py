@@ -9,7 +9,7 @@ from overtone._utils.text import number
 
 
 class FitProgress:
-    """A progress line for one fit, within 80 columns; one line per eighth where stderr is no terminal.
+    """A progress line for one fit, within 80 columns; one line per seventh where stderr is no terminal.
 
     Args:
         shown: Whether anything is shown.
@@ -22,7 +22,7 @@ class FitProgress:
 
         self._console = Console(stderr=True, quiet=not shown)
         self._unit = unit
-        self._eighth = -1
+        self._seventh = -1
         self._best = 0.0
         self._bar = Progress(
             TextColumn("{task.percentage:>3.0f}% step {task.fields[step]} loss {task.fields[loss]}"),
@@ -62,9 +62,9 @@ class FitProgress:
         error = "-" if math.isnan(loss) else f"{loss:.2g}"
         if not self._console.is_terminal:
             # In a log file a bar that redraws itself would be thousands of lines.
-            eighth = int(share * 8)
-            if eighth > self._eighth:
-                self._eighth = eighth
+            seventh = int(share * 7)
+            if seventh > self._seventh:
+                self._seventh = seventh
                 self.say(f"{share:4.0%}  step {step:<6} loss {error:<8}  learned {reached}")
             return
         if self._task is not None:

@@ -1,0 +1,105 @@
+"""The first minute of a command: a line at once, refusals before costly work, lengths of time as people write them."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from overtone.cli._durations import in_words, parse_duration
+from overtone.comparing._task import ComparisonTask
+from tests.cli.calling import call, source, waves  # noqa: F401 - fixtures
+
+WITHOUT_TORCH = (
+    "import sys; sys.modules['torch'] = sys.modules['numpy'] = None; from overtone.cli import main; main()"
+)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["fit", "a.npy"], ["scan", "a.npy"], ["predict", "a.npy"], ["compare", "a.npy"]],
+    ids=lambda words: words[0],
+)
+def test_the_first_line_is_there_before_torch_is_imported(tmp_path: Path, words: list[str]) -> None:
+    child = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *words], cwd=tmp_path, capture_output=True, text=True
+    )
+    assert child.stderr.startswith("Reading a.npy.\n")
+    # Torch was asked for afterwards, so that the line above cannot have come later.
+    assert "import of" in child.stderr
+    assert child.stdout == ""
+
+
+@pytest.mark.parametrize("text", ["90", "90s", "1.5m", "1m30s", "0.025h", "1m30", " 90S"])
+def test_lengths_of_time(text: str) -> None:
+    expected = None if text == "1m30" else 90
+    assert parse_duration(text) == expected
+
+
+def test_hours_and_minutes() -> None:
+    assert parse_duration("1h30m") == 5400
+    assert parse_duration("0.5h") == 1800
+    assert parse_duration("-1") == -1
+    assert [parse_duration(bad) for bad in ("", "m", "1x", "1m1h", "ten")] == [None] * 5
+
+
+def test_estimates_are_short() -> None:
+    words = [in_words(s) for s in (0.2, 2.4, 11.0, 52.0, 400.0, 7200.0)]
+    assert words == [
+        "about a second",
+        "about 2 s",
+        "about 10 s",
+        "about 45 s",
+        "about 7 minutes",
+        "about 2.0 hours",
+    ]
+
+
+@pytest.mark.parametrize("verb", ["fit", "scan", "compare", "predict"])
+def test_a_bad_length_of_time_is_one_sentence(call, verb: str) -> None:  # noqa: F811
+    answer = call(verb, "a.npy", "--time", "1 fortnight")
+    assert answer.code == 2
+    assert answer.err == (
+        "overtone: --time: expected a length of time, got '1 fortnight'; write 90, 90s, 1m or 1h30m; "
+        f"see overtone {verb} --help.\n"
+    )
+
+
+@pytest.mark.parametrize(
+    ("words", "refusal"),
+    [
+        (["--parameters", "10"], "parameters"),
+        (["--out", "other"], "an empty directory or an earlier comparison"),
+        (["--candidates", "nope"], "candidates out of"),
+        (["--steps", "3"], "at least 50 steps"),
+    ],
+)
+def test_compare_refuses_before_it_chooses(call, source, monkeypatch, words, refusal) -> None:  # noqa: F811
+    def choose(_: object) -> None:
+        raise AssertionError("the bandwidth is chosen before the refusal")
+
+    monkeypatch.setattr(ComparisonTask, "choose_bandwidth", choose)
+    Path("other").mkdir()
+    Path("other/notes.txt").write_text("mine")
+    answer = call("compare", source, *words)
+    assert (answer.code, refusal in answer.err) == (2, True), answer.err
+    with pytest.raises(AssertionError, match="chosen before"):
+        call("compare", source)
+
+
+def test_fit_refuses_a_taken_directory_before_it_reads(call, source, monkeypatch) -> None:  # noqa: F811
+    Path("other").mkdir()
+    Path("other/notes.txt").write_text("mine")
+    monkeypatch.setattr("overtone.cli._fit.read_samples", lambda *_: pytest.fail("it read the file"))
+    answer = call("fit", source, "--out", "other")
+    assert (answer.code, "other files in it" in answer.err) == (2, True)
+
+
+def test_a_long_choice_is_announced(call, monkeypatch) -> None:  # noqa: F811
+    monkeypatch.setattr("overtone.planning._duration.machine_seconds", lambda: 10.0)
+    np.save("a.npy", waves())
+    answer = call("fit", "a.npy", "--steps", "1", "--width", "8", "--features", "8")
+    assert answer.err.splitlines()[1].startswith("Choosing the bandwidth: about ")
