@@ -6,6 +6,7 @@ import io
 import random
 import re
 import tempfile
+import warnings
 from pathlib import Path
 
 import matplotlib as mpl
@@ -36,6 +37,9 @@ def form_faults(source: str) -> list[str]:
         faults.append("the title is not underlined to its end")
     if "\n# %%\n# " not in source:
         faults.append("no text on what the figure shows")
+    drawing = [block for block in source.split("\n# %%\n") if "plt.subplots(" in block]
+    if any("\nplt.show()\n" not in f"{block}\n" for block in drawing):
+        faults.append("a figure is not shown")
     if len(source.splitlines()) > 70:
         faults.append("longer than 70 lines")
     return faults
@@ -67,7 +71,9 @@ def draw(source: str, name: str) -> list:
     states = torch.random.get_rng_state(), np.random.get_state(), random.getstate()
     pyplot.close("all")
     try:
-        with mpl.rc_context({"backend": "Agg"}), contextlib.redirect_stdout(io.StringIO()):
+        with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
+            # A backend without windows says at `plt.show()` that it shows nothing.
+            warnings.filterwarnings("ignore", "FigureCanvasAgg is non-interactive")
             exec(compile(source, name, "exec"), {"__name__": "__main__"})  # noqa: S102
         return [pyplot.figure(number) for number in pyplot.get_fignums()]
     finally:
@@ -116,12 +122,12 @@ It is.
 
 import matplotlib.pyplot as plt
 
-fig, ax = plt.subplots()
-ax.plot([1, 2])
-
 # %%
 # A line that rises.
+fig, ax = plt.subplots()
+ax.plot([1, 2])
 ax.set(xlabel="Step", ylabel="Power (value²)")
+plt.show()
 '''
 
 
@@ -131,6 +137,7 @@ def test_faults_of_form_are_found():
     assert form_faults(GOOD.replace("good?", "good.")) == ["the title is not a question"]
     assert form_faults(GOOD.replace("===\n", "=\n")) == ["the title is not underlined to its end"]
     assert form_faults(GOOD.replace("# %%", "#")) == ["no text on what the figure shows"]
+    assert form_faults(GOOD.replace("plt.show()\n", "")) == ["a figure is not shown"]
     assert form_faults(GOOD + "\n" * 70) == ["longer than 70 lines"]
 
 

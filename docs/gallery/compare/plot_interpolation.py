@@ -29,3 +29,4 @@ ax.set(xlabel="PSNR on missing pixels (dB)", ylabel="Candidate")
 for score in scores:
     print(f"{score.name:<18}{score.mean:5.1f} dB in {score.seconds:.2g} s")
 print(*comparison.verdict, sep="\n")
+plt.show()

@@ -7,12 +7,13 @@ record is an xarray dataset with named dimensions and units.
 """
 
 import tempfile
+from pathlib import Path
 
 import matplotlib.pyplot as plt
 
 import overtone as ot
 
-directory = tempfile.mkdtemp()
+directory = Path(tempfile.mkdtemp())
 signal = ot.signals.synthetic.power_law((32, 32), exponent=3, seed=0)
 ot.fit(
     signal,
@@ -24,6 +25,7 @@ ot.fit(
     features=64,
     seed=0,
 )
+print(f"{(directory / 'record.sqlite').stat().st_size / 1000:.0f} kB")
 
 # %%
 # Later:
@@ -43,3 +45,4 @@ fig, axes = plt.subplots(1, 2, figsize=(7.5, 3.2), layout="constrained")
 ot.plots.Spectra(record, step=30).figure(ax=axes[0])
 ot.plots.LearningStep(record).figure(ax=axes[1])
 print(ot.reports.verdict(record)[0])
+plt.show()

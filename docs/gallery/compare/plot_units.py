@@ -36,3 +36,4 @@ ax.set(
     ylabel="Library and setting",
     xlim=(1, 300),
 )
+plt.show()

@@ -35,3 +35,4 @@ ax.set(
     ylim=(1e-13, 1),
 )
 ax.legend()
+plt.show()

@@ -55,3 +55,4 @@ ax.set(
     ylabel="Power per mode (brightness²)",
 )
 ax.legend()
+plt.show()

@@ -52,3 +52,4 @@ for (name, values), (above, below) in zip(fields.items(), axes.T, strict=True):
         ylim=(1e-8, 1e-1),
     )
     print(f"{name}: {spectra.noise_sentence(floor)}")
+plt.show()

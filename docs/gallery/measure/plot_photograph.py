@@ -35,6 +35,7 @@ right.set(
     xlabel=f"Frequency ({signal.geometry.frequency_unit})",
     ylabel="Share of the power below (%)",
 )
+plt.show()
 
 # %%
 # The bandwidth is the frequency below which 90 % of the power lies, the mean not counted.

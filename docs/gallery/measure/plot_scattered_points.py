@@ -62,3 +62,4 @@ right.set(
     ylabel="Power in the band (brightness²)",
 )
 right.legend()
+plt.show()

@@ -33,3 +33,4 @@ bottom.set(
     ylabel="Power in the band (full scale²)",
 )
 bottom.legend()
+plt.show()

@@ -46,6 +46,7 @@ right.set(
     ylabel="Power density (value² per cycle per mm)",
 )
 right.legend()
+plt.show()
 
 # %%
 # The bandwidth per axis, the frequency below which 90 % of the power lies:

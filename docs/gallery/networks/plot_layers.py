@@ -53,3 +53,4 @@ ot.plots.ByFrequency(
     result.bands.centre, curves, "cycles per picture", label
 ).figure(ax=ax)
 ax.axhline(1, color="0.6", linestyle=":")
+plt.show()

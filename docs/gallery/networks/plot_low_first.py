@@ -55,3 +55,4 @@ for tone, colour in zip(
 ax.axhline(0.5, color="black", linestyle=":")
 ax.set(xscale="log", xlabel="Step", ylabel="Relative error", ylim=(0, 1.3))
 ax.legend()
+plt.show()

@@ -48,3 +48,4 @@ fig, ax = plt.subplots(figsize=(5.5, 3.5), layout="constrained")
 ot.plots.BandPower(
     bands.low, bands.high, groups, "cycles per path", "probability"
 ).figure(ax=ax)
+plt.show()

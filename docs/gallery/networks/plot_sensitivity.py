@@ -62,7 +62,8 @@ right.plot(
 )
 right.set(
     xlabel="Frequency (cycles per pixel)",
-    ylabel="Power of the gradient per mode (per brightness²)",
+    ylabel="Gradient power per mode\n(per brightness²)",
     ylim=(0, None),
 )
 print(f"error rate without a wave: {100 * heat.clean_error:.1f} %")
+plt.show()

@@ -45,3 +45,4 @@ plot.figure(
     ax=ax
 )  # plot.plotly() draws the same for screens, plot.save("order.pdf") for papers
 print(plot.describe())
+plt.show()

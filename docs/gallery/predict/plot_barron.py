@@ -40,3 +40,4 @@ for name, values in signals.items():
 left.set(xlabel="Coordinate (unit)", ylabel="Value")
 right.set(xlabel="Root mean square error (value)", ylabel="Units that suffice")
 right.legend()
+plt.show()

@@ -41,3 +41,4 @@ ax.set(
     ylabel="Rate over the sum of all rates",
 )
 ax.legend()
+plt.show()

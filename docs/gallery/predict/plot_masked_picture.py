@@ -50,3 +50,4 @@ missing = (result.prediction.reshape(-1, 1) - signal.values)[~known]
 print(
     f"root mean square error on the missing pixels: {float(missing.square().mean().sqrt()):.3f} of the full range"
 )
+plt.show()

@@ -61,3 +61,4 @@ fig.colorbar(points, label=f"Frequency ({signal.geometry.frequency_unit})")
 print(
     f"median factor between the two: {Agreement.between(prediction.record, probe.record).median_factor:.2f}"
 )
+plt.show()

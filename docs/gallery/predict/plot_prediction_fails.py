@@ -54,3 +54,4 @@ for tone, colour in zip(
         )
 ax.set(xscale="log", xlabel="Step", ylabel="Relative error", ylim=(0, 1.3))
 ax.legend()
+plt.show()

@@ -41,3 +41,4 @@ ax.set(
     ylim=(1e-4, None),
 )
 ax.legend()
+plt.show()

@@ -2,8 +2,8 @@
 Can a sine network learn a sound?
 =================================
 
-A sine network with omega = 30, the usual value for pictures, is much too slow for sound: its first layer needs the
-bandwidth of the recording. Both networks below learn a chirp that rises from 5 to 200 cycles.
+A sine network with omega = 30, the usual value for pictures, has a much too low bandwidth for sound: its first
+layer needs the bandwidth of the recording. Both networks below learn a chirp that rises from 5 to 200 cycles.
 """
 
 import matplotlib.pyplot as plt
@@ -38,3 +38,4 @@ axes[2].plot(time, values, color="0.3", linewidth=0.8)
 axes[2].set(title="the chirp", xlabel="Coordinate (arrays)")
 for ax in axes:
     ax.set_ylabel("Value")
+plt.show()

@@ -27,8 +27,8 @@ made = {
 
 # %%
 # At 0 dB the samples have the power of the data. Bilinear enlargement lacks power at high frequencies: the pictures
-# are blurred. Repeated pixels have the right power up to their edges, and lack it at the highest frequencies only.
-# The unchanged patches show what a sample of this size can differ by chance.
+# are blurred. Repeated pixels lack far less of it, because their edges have high frequencies, too. The unchanged
+# patches show how much two samples of this size differ by chance.
 reference = generated.profiles(data[:, 0])
 curves = {}
 for name, pictures in made.items():
@@ -42,3 +42,4 @@ at, label = reference.bands.centre, "Power of samples over data (dB)"
 ot.plots.ByFrequency(at, curves, "cycles per picture height", label).figure(
     ax=ax
 )
+plt.show()

@@ -59,3 +59,4 @@ for step, network in snapshots.items():
     ax.loglog(frequencies, gain, "--", label=f"GRU after {step} steps")
 ax.set(xlabel="Frequency (Hz)", ylabel="Gain")
 ax.legend()
+plt.show()

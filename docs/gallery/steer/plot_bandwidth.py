@@ -49,3 +49,4 @@ ax.set(
 print(
     f"recommended: sigma = {sigmas[comparison.middle]}, a bandwidth of {bandwidths[comparison.middle]:.1f} cycles"
 )
+plt.show()

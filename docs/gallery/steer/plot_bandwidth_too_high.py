@@ -47,3 +47,4 @@ for ax, bandwidth in zip(axes, (0.5, 3.0, 30.0), strict=True):
     ax.set_title(
         f"bandwidth {bandwidth:g}\nerror: trained {train:.3f}, held out {missing:.3f}"
     )
+plt.show()

@@ -55,3 +55,4 @@ for action in actions:
     if action["move"] == "lower the learning rate":
         for ax in (top, bottom):
             ax.axvline(action["step"], color="0.5", linestyle=":")
+plt.show()

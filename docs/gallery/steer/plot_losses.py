@@ -62,3 +62,4 @@ for ax, title in zip(
     ax.set(title=title, xlabel="Step", ylim=(0, 1.3))
 axes[0].set_ylabel("Relative error")
 axes[1].legend()
+plt.show()

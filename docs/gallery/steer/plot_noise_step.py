@@ -54,3 +54,4 @@ print(
     f"noise from step {onset}, best step {best.step}, "
     f"mean square error at the end {best.last_error / best.error:.1f} times the best"
 )
+plt.show()

@@ -40,7 +40,7 @@ rules = {
 }
 
 # %%
-# The curve is the error against the clean picture, which none of the rules sees. All three stop near its minimum,
+# The curve is the error against the clean picture, which none of the rules uses. All three stop near its minimum,
 # long before the end, where the network has learned much of the noise.
 step, error = run.record.step[1:], run.record.clean_error[1:] ** 0.5
 fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
@@ -54,3 +54,4 @@ for (name, rule), marker in zip(rules.items(), "osD", strict=True):
     )
 ax.set(xlabel="Step", ylabel="Root mean square error (brightness)")
 ax.legend()
+plt.show()
