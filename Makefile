@@ -1,13 +1,14 @@
-# make setup | demo | test | check | hooks | bench | dist. Every target sets up what it needs.
+# make setup | demo | docs | test | check | hooks | bench | dist. Every target sets up what it needs.
 PY ?= python3
 V := .venv
 BIN := $(V)/bin
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test test-portable check hooks integration bench studies dist clean
+.PHONY: help setup demo docs test test-portable check hooks integration bench studies dist clean
 
 help:
 	@echo "make demo    fit the default picture and write demo/report.html"
+	@echo "make docs    build the documentation site in build/docs/html"
 	@echo "make test    run the test suite"
 	@echo "make test-portable  the numerical tests with the rounding of other processors"
 	@echo "make check   formatting, lint, names and lengths, types, layers"
@@ -49,6 +50,9 @@ setup: $(V)/.core
 
 demo: $(V)/.core
 	$(BIN)/overtone fit --out demo --overwrite --time 60
+
+docs: $(V)/.docs
+	OMP_NUM_THREADS=1 $(BIN)/python -m sphinx -b html -W --keep-going -q docs build/docs/html
 
 test: $(V)/.browser
 	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -q -n 2

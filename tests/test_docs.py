@@ -102,11 +102,16 @@ def broken(page: str, folder: Path) -> list[str]:
     return lost
 
 
-def unlisted(index: str, folder: Path) -> list[str]:
-    """The pages below `folder` to which its index links neither by themselves nor by their folder."""
-    listed = {(folder / target.partition("#")[0]).resolve() for target in targets(index)}
+def unlisted(folder: Path) -> list[str]:
+    """The pages below `folder` to which neither its index nor the index of their folder links."""
+    indices = [folder / "index.md", *sorted(folder.glob("*/index.md"))]
+    listed = {
+        (index.parent / target.partition("#")[0]).resolve()
+        for index in indices
+        for target in targets(index.read_text(encoding="utf-8"))
+    }
     pages = [page.resolve() for page in folder.rglob("*.md") if page != folder / "index.md"]
-    return [str(page.relative_to(folder.resolve())) for page in pages if not {page, page.parent} & listed]
+    return [str(page.relative_to(folder.resolve())) for page in pages if page not in listed]
 
 
 def a_run(folder: Path) -> None:
@@ -122,7 +127,7 @@ def a_photo(folder: Path) -> None:
     Image.fromarray(skimage.data.astronaut()[100:132, 200:232]).save(folder / "photo.jpg")
 
 
-PREPARED = {"README.md": a_photo, "docs/record.md": a_run}
+PREPARED = {"README.md": a_photo, "docs/guide/record.md": a_run}
 """What has to lie in the folder before a page's code runs."""
 
 
@@ -153,7 +158,7 @@ def test_its_fences_are_closed(page):
 
 
 def test_the_index_lists_every_page():
-    assert unlisted((DOCS / "index.md").read_text(encoding="utf-8"), DOCS) == []
+    assert unlisted(DOCS) == []
 
 
 def test_every_picture_is_shown_somewhere():
@@ -215,8 +220,18 @@ def test_links_that_lead_nowhere_are_found(tmp_path):
 
 
 def test_pages_that_the_index_forgets_are_found(tmp_path):
-    for name in ("index.md", "told.md", "forgotten.md", "group/one.md"):
+    pages = {
+        "index.md": "[a](listed.md)",
+        "listed.md": "",
+        "forgotten.md": "[b](group/two.md)",
+        "group/index.md": "[c](one.md)",
+        "group/one.md": "",
+        "group/two.md": "",
+    }
+    for name, text in pages.items():
         (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).touch()
-    assert unlisted("[a](told.md)", tmp_path) == ["forgotten.md", "group/one.md"]
-    assert unlisted("[a](told.md) [b](group) [c](forgotten.md#part)", tmp_path) == []
+        (tmp_path / name).write_text(text)
+    assert unlisted(tmp_path) == ["forgotten.md", "group/index.md", "group/two.md"]
+    (tmp_path / "index.md").write_text("[a](listed.md) [d](group/index.md) [e](forgotten.md#part)")
+    (tmp_path / "group/index.md").write_text("[c](one.md) [f](two.md)")
+    assert unlisted(tmp_path) == []

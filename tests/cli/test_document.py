@@ -10,7 +10,7 @@ import pytest
 from overtone.cli._main import FAILED, INTERRUPTED, WRONG, cli
 from tests.cli.calling import TINY, ask, waves
 
-PAGE = (Path(__file__).parents[2] / "docs" / "command-line.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "command-line.md").read_text(encoding="utf-8")
 
 
 def section(title):

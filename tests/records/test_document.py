@@ -1,4 +1,4 @@
-"""What docs/record.md shows runs, and its tables are the schema's."""
+"""What docs/guide/record.md shows runs, and its tables are the schema's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from overtone.records import Writer, metrics
 from overtone.records._schema import PER_STEP, STATIC
 from tests.records.toy import toy_header, toy_record
 
-PAGE = (Path(__file__).parents[2] / "docs" / "record.md").read_text(encoding="utf-8")
+PAGE = (Path(__file__).parents[2] / "docs" / "guide" / "record.md").read_text(encoding="utf-8")
 
 
 def test_its_code_runs(tmp_path, monkeypatch):

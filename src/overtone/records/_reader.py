@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 def load(path: str | Path, *, salvage: bool = False) -> xarray.Dataset:
-    """Load a record as a Dataset; see docs/record.md for its variables and units.
+    """Load a record as a Dataset; see docs/guide/record.md for its variables and units.
 
     Needs no permission to write, and may be called while another process writes: it then sees every finished row.
 

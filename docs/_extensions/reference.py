@@ -1,0 +1,127 @@
+"""Write one page of reference for each public package, from the names that it exports."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from sphinx.application import Sphinx
+
+from overtone.errors import InputError
+
+def doors() -> list[str]:
+    """Return the public packages and sub-packages: those that export names, and are not private."""
+    names = []
+    todo = ["overtone"]
+    while todo:
+        name = todo.pop(0)
+        names.append(name)
+        module = importlib.import_module(name)
+        for attribute in exported(module):
+            member = load(module, attribute)
+            if isinstance(member, ModuleType) and member.__name__ == f"{name}.{attribute}":
+                todo.append(member.__name__)
+    return sorted(names)
+
+
+def load(module: ModuleType, name: str) -> Any:
+    """Return an exported member, or the error that names the package which it needs and which is not installed."""
+    try:
+        return getattr(module, name)
+    except InputError as error:
+        return error
+
+
+def exported(module: ModuleType) -> list[str]:
+    """Return the names that a package exports, sorted."""
+    return sorted(getattr(module, "__all__", ()))
+
+
+def directive(package: str, name: str, member: Any) -> list[str]:
+    """Return the lines that document one exported name."""
+    path = f"{package}.{name}"
+    home = "" if package != "overtone" else home_of(member, name)
+    if home:  # the same object under a shorter name: documented once
+        return [f"* ``ot.{name}``: :py:obj:`{home}.{name}`", ""]
+    if isinstance(member, InputError):
+        return [f".. py:class:: {path}", "   :no-index:", "", f"   Needs {member.expected}.", ""]
+    if inspect.isclass(member):
+        return [f".. autoclass:: {path}", "   :members:", "   :show-inheritance:", ""]
+    if callable(member) and hasattr(member, "__name__"):
+        return [f".. autofunction:: {path}", ""]
+    return [f".. py:data:: {path}", f"   :type: {type(member).__name__}", ""]
+
+
+def home_of(member: Any, name: str) -> str:
+    """Return the package that exports a name which the top package hands on, or "" if it is the top package."""
+    parts = getattr(member, "__module__", "overtone").split(".")
+    home = ".".join(part for part in parts if not part.startswith("_"))
+    return home if home in doors() and home != "overtone" and name in exported(importlib.import_module(home)) else ""
+
+
+def is_class(member: Any) -> bool:
+    """Return whether a name stands among the classes; names that need a package which is not installed do."""
+    return inspect.isclass(member) or isinstance(member, InputError)
+
+
+def page(package: str) -> str:
+    """Return the text of the page of one package."""
+    module = importlib.import_module(package)
+    lines = [package, "=" * len(package), "", f".. automodule:: {package}", "   :no-members:", ""]
+    members = {name: load(module, name) for name in exported(module)}
+    packages = [name for name, member in members.items() if isinstance(member, ModuleType)]
+    if packages:
+        lines += ["Packages", "--------", ""]
+        lines += [f"* :doc:`{package}.{name}`" for name in packages if f"{package}.{name}" in doors()] + [""]
+    for title, kind in (("Functions", False), ("Classes", True)):
+        chosen = [
+            name for name, member in members.items() if name not in packages and is_class(member) == kind
+        ]
+        if chosen:
+            lines += [title, "-" * len(title), ""]
+            for name in chosen:
+                lines += directive(package, name, members[name])
+    return "\n".join(lines)
+
+
+def write_pages(app: Sphinx) -> None:
+    """Write the pages that have changed, so that an unchanged page is not built again."""
+    folder = Path(app.srcdir) / "reference" / "generated"
+    folder.mkdir(parents=True, exist_ok=True)
+    wanted = {f"{package}.rst": page(package) for package in doors()}
+    for old in folder.glob("*.rst"):
+        if old.name not in wanted:
+            old.unlink()
+    for name, text in wanted.items():
+        file = folder / name
+        if not file.exists() or file.read_text(encoding="utf-8") != text:
+            file.write_text(text, encoding="utf-8")
+
+
+CODE = re.compile(r"(`+[^`]*`+)")
+
+
+def escape(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
+    """Escape what docstrings write as formulas and reStructuredText would read as its own marks: |f|, a*b, x_."""
+    literal = False
+    for index, line in enumerate(lines):
+        if line.lstrip().startswith(">>>"):
+            literal = True
+        elif not line.strip():
+            literal = False
+        if literal or line.lstrip().startswith((".. ", ":")) and "::" in line:
+            continue
+        parts = CODE.split(line)
+        parts[::2] = [re.sub(r"([|*])|(?<=\w)(_)(?=\W|$)", lambda m: "\\" + m[0], part) for part in parts[::2]]
+        lines[index] = "".join(parts)
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the extension."""
+    app.connect("builder-inited", write_pages)
+    app.connect("autodoc-process-docstring", escape, priority=100)
+    return {"parallel_read_safe": True, "parallel_write_safe": True}
