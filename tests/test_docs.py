@@ -110,7 +110,8 @@ def unlisted(folder: Path) -> list[str]:
         for index in indices
         for target in targets(index.read_text(encoding="utf-8"))
     }
-    pages = [page.resolve() for page in folder.rglob("*.md") if page != folder / "index.md"]
+    pages = [page.resolve() for page in sorted(folder.rglob("*.md")) if page.parent.name[0] not in "_."]
+    pages.remove((folder / "index.md").resolve())
     return [str(page.relative_to(folder.resolve())) for page in pages if page not in listed]
 
 

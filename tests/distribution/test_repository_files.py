@@ -202,6 +202,6 @@ def test_documents_of_the_project_point_to_one_repository():
     ):
         text = (ROOT / name).read_text(encoding="utf-8")
         assert set(re.findall(r"https://github\.com/[\w-]+/[\w-]+", text)) == {repository}, name
-    releasing = (ROOT / "docs/releasing.md").read_text(encoding="utf-8")
+    releasing = (ROOT / "docs/development/releasing.md").read_text(encoding="utf-8")
     assert "overtone-dev/overtone" in releasing
     assert "have to be claimed first" in releasing

@@ -18,7 +18,8 @@ def blocks(page: str) -> list[str]:
 
 
 @pytest.mark.parametrize(
-    ("page", "number"), [(page, n) for page in ("guide/networks.md", "guide/units.md") for n in range(len(blocks(page)))]
+    ("page", "number"),
+    [(page, n) for page in ("guide/networks.md", "guide/units.md") for n in range(len(blocks(page)))],
 )
 def test_code_runs(page, number, tmp_path):
     script = tmp_path / f"{Path(page).stem}_{number}.py"
