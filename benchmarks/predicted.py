@@ -1,6 +1,7 @@
 """Draw predicted against measured learning steps of four kinds of networks: `python -m benchmarks.predicted [NAME...]`.
 
-Each picture of docs/results/predicted-and-measured.md is one training run of some hundred to thousand steps and one prediction.
+Each picture of docs/results/predicted-and-measured.md is one training run of some hundred to thousand steps and one
+prediction.
 """
 
 from __future__ import annotations
