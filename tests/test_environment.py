@@ -128,6 +128,16 @@ def test_the_packages_that_errors_name_are_those_of_the_metadata():
     } == (PACKAGES)
 
 
+def test_the_extras_that_the_source_names_exist():
+    """An absent package is met by few tests; a wrong name of its extra would be an error in the error."""
+    source = Path(overtone.__file__).parent
+    call = re.compile(r'\b(?:import_optional|OptionalModule)\([^,()]+, "(\w+)"\)|\brequire_extra\("(\w+)"\)')
+    pages = (path.read_text(encoding="utf-8") for path in source.rglob("*.py"))
+    named = {first or second for page in pages for first, second in call.findall(page)}
+    assert len(named) > 8
+    assert named <= set(PACKAGES)
+
+
 def test_the_extras_that_are_groups_hold_extras():
     extras = project()["optional-dependencies"]
     for group in ("all", "readers"):
