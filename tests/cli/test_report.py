@@ -160,3 +160,21 @@ def test_a_damaged_run_is_not_resumed(runs, call, tmp_path):
         assert answer.code == 2
         assert text in answer.sentence
         assert files(tmp_path / name) == before
+
+
+def test_figures_for_papers_beside_the_page(runs, call):
+    answer = call("report", runs / "run0", "--figures", "figures", "--json").json
+    names = [Path(file).name for file in answer["figures"]]
+    assert names[0] == "learning-order.pdf"
+    assert {"learning-step.pdf", "spectra.pdf", "loss.pdf"} <= set(names)
+    assert all(Path(file).read_bytes().startswith(b"%PDF") for file in answer["figures"])
+    both = call("report", runs / "run0", runs / "run1", "--figures", "both", "--format", "svg")
+    assert f"Figure: {Path('both/compared-psnr.svg')}\n" in both.out
+    assert "figures" not in call("report", runs / "run0", "--json").json
+
+
+def test_a_folder_for_figures_that_is_a_file_is_refused(runs, call):
+    Path("taken").write_text("a file")
+    refused = call("report", runs / "run0", "--figures", "taken")
+    assert refused.code == 2
+    assert "a folder that figures can be written to" in refused.err

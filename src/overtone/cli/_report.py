@@ -18,7 +18,10 @@ from overtone.errors import InputError, RunError
     cls=Verb,
     short_help="Write one HTML page from one or more runs.",
     epilog=examples(
-        "overtone report run", "overtone report run-a run-b --out compare.html", "overtone report seeds.nc"
+        "overtone report run",
+        "overtone report run --figures figures",
+        "overtone report run-a run-b --out compare.html",
+        "overtone report seeds.nc",
     ),
 )
 @click.argument("runs", nargs=-1, required=True, type=click.Path())
@@ -31,8 +34,26 @@ from overtone.errors import InputError, RunError
     section="Output",
     help="The page to write.",
 )
+@flag(
+    "--figures",
+    type=click.Path(),
+    metavar="DIR",
+    section="Output",
+    help="Also write each figure as a file for papers.",
+)
+@flag(
+    "--format",
+    "file_format",
+    type=click.Choice(["pdf", "png", "svg"]),
+    default="pdf",
+    show_default=True,
+    section="Output",
+    help="Format of the files of --figures.",
+)
 @json_flag
-def report_command(runs: tuple[str, ...], out: str, as_json: bool) -> None:
+def report_command(
+    runs: tuple[str, ...], out: str, figures: str | None, file_format: str, as_json: bool
+) -> None:
     """Write one self-contained HTML page from the records of RUNS.
 
     Each of RUNS is a run directory, also one that is still written or has failed, or a record file (.sqlite, .nc).
@@ -46,11 +67,18 @@ def report_command(runs: tuple[str, ...], out: str, as_json: bool) -> None:
     verdicts = [{"run": run, "verdict": pages.verdict(records.load(run))} for run in runs]
     try:
         path = pages.report([Path(run) for run in runs], Path(out))
+        files = (
+            [] if figures is None else pages.save_figures([Path(run) for run in runs], figures, file_format)
+        )
     except RunError as refused:
         raise InputError(refused.expected, refused.got, refused.do, refused.source) from refused
     if as_json:
-        print_json({"report": str(path), "runs": verdicts})
+        # The key is absent without --figures, as it was before there were any.
+        written = {} if figures is None else {"figures": [str(file) for file in files]}
+        print_json({"report": str(path), "runs": verdicts} | written)
     else:
+        for file in files:
+            click.echo(f"Figure: {file}")
         click.echo(f"Report: {path.resolve().as_uri()}")
 
 

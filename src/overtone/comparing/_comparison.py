@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, final
 
 import numpy as np
 
+from overtone._utils.display import Displayed
 from overtone._utils.optional import require_extra
 from overtone.comparing._statistics import ComparisonVerdict, Margin, Score
 from overtone.comparing._task import ComparisonTask
@@ -20,8 +21,8 @@ if TYPE_CHECKING:
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class ComparisonResult:
+@dataclass(frozen=True, eq=False, repr=False)
+class ComparisonResult(Displayed):
     """Candidates on one signal, evaluated on samples that none of them was trained on.
 
     Attributes:
@@ -43,6 +44,14 @@ class ComparisonResult:
     decision: ComparisonVerdict
     predictions: Mapping[str, np.ndarray]
     failed: Mapping[str, str]
+
+    _display = "comparison_display"
+
+    def __repr__(self) -> str:
+        return (
+            f"<ComparisonResult on {self.task.signal.name!r}: {self.winner!r} leads {len(self.scores)} candidates, "
+            f"in {str(self.path)!r}>"
+        )
 
     @property
     def winner(self) -> str:

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from overtone import records
 from overtone._config import FitConfig, FitOptions
+from overtone._utils.display import Displayed
 from overtone._utils.numbers import whole
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError
@@ -45,8 +46,8 @@ WIDTH_ERROR = 0.1
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class Forecast:
+@dataclass(frozen=True, eq=False, repr=False)
+class Forecast(Displayed):
     """The result of `predict`.
 
     Attributes:
@@ -73,6 +74,12 @@ class Forecast:
     bandwidth: tuple[float, ...] | None
     reasons: tuple[str, ...]
     agreement: Agreement | None
+
+    _display = "forecast_display"
+
+    def __repr__(self) -> str:
+        bands = self.record.sizes["band"]
+        return f"<Forecast for {self.signal.name!r}: {bands} bands, best step {self.stop.step}>"
 
     @property
     def record(self) -> xarray.Dataset:

@@ -12,6 +12,7 @@ from overtone import records, reports
 from overtone._config import TrainingConfig
 from overtone._state import evaluation_mode
 from overtone._training import Checkpoint, Ending, Outcome
+from overtone._utils.display import Displayed
 from overtone.errors import InputError
 from overtone.fitting._prepare import PreparedFit
 from overtone.fitting._run_directory import RunDirectory
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
     import xarray
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(Displayed):
     """The result of `fit`.
 
     Attributes:
@@ -48,6 +49,11 @@ class Run:
     network: Field
     outcome: Outcome
     unchanged: bool = False
+
+    _display = "run_display"
+
+    def __repr__(self) -> str:
+        return f"<Run on {self.signal.name!r}: {self.outcome.step} steps, in {str(self.directory.path)!r}>"
 
     @property
     def record(self) -> xarray.Dataset:

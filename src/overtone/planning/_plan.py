@@ -9,6 +9,7 @@ from typing import Any, final
 
 from overtone._config import EncodingKind, ModelConfig
 from overtone._training import TrainingConfig
+from overtone._utils.display import Displayed
 from overtone.early_stopping import HeldOut, StoppingRule
 from overtone.early_stopping._monitor import MIN_BEST_STEP
 from overtone.nn import Field
@@ -42,8 +43,8 @@ class Alternative:
 
 
 @final
-@dataclass(frozen=True)
-class Plan:
+@dataclass(frozen=True, repr=False)
+class Plan(Displayed):
     """How to fit a signal.
 
     Attributes:
@@ -79,6 +80,15 @@ class Plan:
     alternatives: tuple[Alternative, ...]
     reasons: tuple[Reason, ...]
     warnings: tuple[Reason, ...]
+
+    _display = "plan_display"
+
+    def __repr__(self) -> str:
+        bandwidth = " x ".join(f"{value:.3g}" for value in self.bandwidth)
+        return (
+            f"<Plan: {self.encoding.value} features of bandwidth {bandwidth}, {self.depth} layers of {self.width}, "
+            f"{self.steps} steps{'' if self.recommended else '; not recommended'}>"
+        )
 
     @property
     def stop(self) -> StoppingRule:

@@ -9,6 +9,7 @@ from typing import Any, final
 
 import torch
 
+from overtone._utils.display import Displayed
 from overtone._utils.torch_defaults import standard
 from overtone.planning._bandwidth import EncodingSettings, Recommendation, recommend_bandwidth
 from overtone.planning._reasons import Reason
@@ -113,8 +114,8 @@ class BarronSummary:
 
 
 @final
-@dataclass(frozen=True)
-class Scan:
+@dataclass(frozen=True, repr=False)
+class Scan(Displayed):
     """Spectrum, noise floor and recommended bandwidth of a signal.
 
     Attributes:
@@ -128,6 +129,13 @@ class Scan:
     spectrum: Spectrum
     noise: NoiseFloor
     recommendation: Recommendation
+
+    _display = "scan_display"
+
+    def __repr__(self) -> str:
+        bandwidth = " x ".join(f"{value:.3g}" for value in self.bandwidth)
+        unit, noise = self.signal.geometry.frequency_unit, self.noise.verdict.value
+        return f"<Scan of {self.signal.name!r}: bandwidth {bandwidth} {unit}, noise: {noise}>"
 
     @property
     def bandwidth(self) -> tuple[float, ...]:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import plotly.graph_objects as go
 import xarray as xr
 
+from overtone._utils.display import Displayed
 from overtone.plots._paper import checked_path, save_figure, to_matplotlib
 
 if TYPE_CHECKING:
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 
-class Plot(ABC):
+class Plot(Displayed, ABC):
     """Figure of one kind.
 
     The data are computed when the plot is made, so that they can be tested and saved without drawing.
@@ -41,8 +42,13 @@ class Plot(ABC):
     """
 
     data: xr.Dataset
+    _display = "plot_display"
     _width: str = "single"
     """Columns of a page that a figure takes unless its user says otherwise."""
+
+    def __repr__(self) -> str:
+        sizes = ", ".join(f"{size} {name}" for name, size in self.data.sizes.items())
+        return f"<{type(self).__name__} plot of {sizes}>"
 
     @abstractmethod
     def plotly(self) -> go.Figure:

@@ -71,7 +71,7 @@ def draw_annotation(place: Axes, note: Any, text: str) -> None:
             (note.y, place.get_yscale(), note.yref or "y"),
         )
     )
-    place.text(
+    written = place.text(
         x,
         y,
         text,
@@ -81,7 +81,10 @@ def draw_annotation(place: Axes, note: Any, text: str) -> None:
         fontsize="small",
         color=note.font.color or "#222222",
         bbox={"facecolor": "white", "alpha": 0.85, "linewidth": 0, "pad": 1.0} if note.bgcolor else None,
+        clip_on=True,
     )
+    # A note outside the limits is cut off; room for it would leave none for the axes.
+    written.set_in_layout(False)
 
 
 def _transform(place: Axes, item: Any) -> Transform:

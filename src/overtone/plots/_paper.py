@@ -50,6 +50,8 @@ def _settings(size: float, family: str) -> dict[str, Any]:
         "axes.spines.top": False,
         "axes.spines.right": False,
         "axes.grid": False,
+        "grid.color": "#dddddd",
+        "grid.linewidth": 0.4,
         "axes.facecolor": "white",
         "axes.edgecolor": "#444444",
         "axes.labelcolor": "black",
@@ -103,13 +105,27 @@ def journal(size: float = 8.0, family: str = "DejaVu Sans") -> Iterator[None]:
         ...     mpl.rcParams["font.size"], mpl.rcParams["pdf.fonttype"]
         (8.0, 42)
     """
-    settings = _settings(size, family)
+    with _using(_settings(size, family)):
+        yield
+
+
+@contextmanager
+def _using(settings: dict[str, Any]) -> Iterator[None]:
     token = _current.set(settings)
     try:
         with matplotlib.rc_context(settings):
             yield
     finally:
         _current.reset(token)
+
+
+@contextmanager
+def on_screen() -> Iterator[None]:
+    """Draw for notebooks, on light paper or dark: text and axes of a middle grey, no ground."""
+    grey = "#7a7a7a"
+    colours = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
+    with _using(_settings(8.0, "DejaVu Sans") | dict.fromkeys(colours, grey) | {"grid.color": "#80808050"}):
+        yield
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -175,12 +176,20 @@ def _finish(place: Any, panel: Panel, figure: go.Figure) -> None:
             axis.set_ticks(range(len(layout.categoryarray)), [plain(t) for t in layout.categoryarray])
         if layout.showticklabels is False:
             place.tick_params(axis=letter, labelbottom=letter != "x", labelleft=letter != "y")
-        axis.set_label_text(plain(layout.title.text))
+        title = plain(layout.title.text)
+        axis.set_label_text(_wrapped(title, place) if letter == "y" else title)
     if not any(t.type in ("heatmap", "image") for t in figure.data):
-        place.grid(True, color="#dddddd", linewidth=0.4)
+        place.grid(True)
         place.set_axisbelow(True)
     if panel.axis(figure, "y").scaleanchor:
         place.set_aspect("equal")
+
+
+def _wrapped(title: str, place: Any) -> str:
+    """Return a title in lines that are no longer than the vertical axis, which would have no room otherwise."""
+    # A letter of 8 points is about 0.056 inches wide.
+    inches = place.get_position().height * place.get_figure(root=True).get_figheight()
+    return textwrap.fill(title, max(16, int(inches / 0.056)))
 
 
 def _panel_axes(item: Any, panels: Sequence[Panel], axes: Sequence[Axes]) -> Axes:

@@ -9,7 +9,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from overtone._utils.display import Displayed
 from overtone._utils.missing_values import entire
+from overtone._utils.text import plural
 from overtone.errors import InputError
 from overtone.signals._geometry import Geometry, Grid
 from overtone.signals._normalisation import Normalisation
@@ -26,8 +28,8 @@ else:
     G = TypeVar("G", covariant=True)
 
 
-@dataclass(frozen=True)
-class Signal(Generic[G]):
+@dataclass(frozen=True, repr=False)
+class Signal(Displayed, Generic[G]):
     """Sampled data to be learned, at a `Grid` or at `Points`, with masks and an optional noise-free reference.
 
     Attributes:
@@ -66,6 +68,13 @@ class Signal(Generic[G]):
     ignored: Tensor | None = None
     clean: Tensor | None = None
     notes: tuple[str, ...] = field(default=())
+
+    _display = "signal_display"
+
+    def __repr__(self) -> str:
+        lattice = self.geometry.shape
+        size = " x ".join(str(n) for n in lattice)
+        return f"<Signal {self.name!r}: {self.kind}, {size} samples, {plural(len(self.channels), 'channel')}>"
 
     @property
     def coords(self) -> Tensor:

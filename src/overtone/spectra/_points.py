@@ -31,7 +31,7 @@ from overtone.spectra._spectrum import Spectrum
 
 
 @final
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class PointsSpectrum(Spectrum):
     """Power per band of a function known at scattered points.
 

@@ -9,8 +9,10 @@ from typing import final
 import torch
 from torch import Tensor
 
+from overtone._utils.display import Displayed
 from overtone._utils.seeding import numpy_generator
 from overtone._utils.statistics import normal_quantile
+from overtone._utils.text import plural
 from overtone.errors import InputError
 from overtone.spectra._bands import Bands
 
@@ -18,8 +20,8 @@ ROUNDING = 1e-26
 """Ratio of the power without the mean to that of the mean below which a signal counts as constant."""
 
 
-@dataclass(frozen=True)
-class Spectrum:
+@dataclass(frozen=True, repr=False)
+class Spectrum(Displayed):
     """Power of a signal per band of frequency; `power.sum(0) + missing` is the mean square of the signal.
 
     Attributes:
@@ -45,6 +47,15 @@ class Spectrum:
     estimator: str
     cross: Tensor | None = None
     reference_power: Tensor | None = None
+
+    _display = "spectrum_display"
+
+    def __repr__(self) -> str:
+        bands, channels = self.power.shape
+        return (
+            f"<{type(self).__name__} of {bands} bands up to {float(self.bands.high[-1]):.4g} cycles per unit, "
+            f"{plural(channels, 'channel')}>"
+        )
 
     @property
     def mean_square(self) -> Tensor:
