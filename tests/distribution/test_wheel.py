@@ -58,7 +58,7 @@ def test_scan_reads_a_photograph(environment, folder):
     done = run(environment, folder, "overtone", "scan", "photo.jpg")
     assert done.returncode == 0, done.stderr
     assert "40 x 48 samples, 3 channels" in done.stdout
-    assert done.stderr == ""
+    assert done.stderr == "Reading photo.jpg.\n"
 
 
 PROBE = """
