@@ -58,7 +58,11 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "min_reported_time": 10_000,
     "abort_on_example_error": True,
+    # Tests may build with `-D plot_gallery=0`: tests/site/test_gallery.py runs every example and looks at its figures.
     "plot_gallery": True,
+    "subsection_order": [
+        f"gallery/{name}" for name in ("measure", "predict", "steer", "networks", "signals", "compare")
+    ],
     "within_subsection_order": "FileNameSortKey",
     "show_signature": False,
 }
