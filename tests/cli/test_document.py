@@ -140,7 +140,7 @@ def test_the_listed_keys_are_there(tmp_path, monkeypatch):
             if isinstance(held, dict):
                 assert inner == set(held) & inner != set(), key
     assert list(keys("fit")) == [
-        *("run", "record", "report", "steps", "kept", "seconds", "parameters"),
+        *("run", "record", "report", "steps", "kept", "seconds", "clock", "parameters"),
         *("psnr", "bands", "stop", "bandwidth", "verdict"),
     ]
 

@@ -121,15 +121,17 @@ def test_the_text_answers_and_points_to_the_report(call, source):
     assert len(questions) == 4
     assert all(lines[lines.index(q) + 1].startswith("  ") for q in questions)
     assert max(map(len, lines[:-1])) <= 80
-    assert re.match(r"PSNR       [\d.]+ dB \(training samples\), [\d.]+ dB \(held-out samples\)$", lines[-4])
-    assert re.match(r"Training   60 steps in [\d.]+ s, 561 parameters$", lines[-3])
+    assert re.match(r"PSNR       [\d.]+ dB \(training samples\), [\d.]+ dB \(held-out samples\)$", lines[-5])
+    assert re.match(r"Training   60 steps in [\d.]+ s, 561 parameters$", lines[-4])
+    assert re.match(r"Time       [\d.]+ s", lines[-2])
     assert lines[-1] == f"Report     {Path('run/report.html').resolve().as_uri()}"
 
 
 @pytest.mark.usefixtures("no_page")
 def test_a_time_budget_ends_a_run(call, source):
     found = call("fit", source, *TINY, "--time", 0.2, "--json").json
-    assert found["seconds"] >= 0.2
+    # Reading, choosing and the report take the most of so short a time, and training gets at least a tenth.
+    assert found["seconds"] >= 0.02
 
 
 @pytest.mark.usefixtures("no_page")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import sys
+import time
 from collections.abc import Sequence
 
 from overtone.cli._interrupts import insisting
@@ -11,6 +12,9 @@ from overtone.cli._interrupts import insisting
 __all__ = ["main"]
 
 INTERRUPTED = 130
+
+STARTED = time.monotonic()
+"""When the process began, but for the start of Python itself."""
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -35,6 +35,7 @@ from overtone.errors import InputError
 if TYPE_CHECKING:
     from overtone.fitting import Run
     from overtone.fitting._settings import Fields, RunSettings
+    from overtone.fitting._wall_clock import WallClock
 
 INTERRUPTED = 130
 
@@ -127,8 +128,12 @@ def fit_command(
     else:
         announce_reading(source)
     # Imported here: torch takes seconds, and --help and wrong flags are answered without it.
-    from overtone.fitting import fit as run_fit
+    from overtone.fitting._fit import fit_on_clock
     from overtone.fitting._run_directory import RunDirectory
+    from overtone.fitting._wall_clock import WallClock
+
+    # The seconds of a resumed run are those of its training, over all its sessions.
+    clock = WallClock(None if resume else options["seconds"], context.obj)
 
     if not resume:
         RunDirectory.of(out).check_free(options["overwrite"])
@@ -150,7 +155,17 @@ def fit_command(
         "clean": clean and os.path.abspath(clean),
         "reading": read_with,
     }
-    run = run_fit(signal, out, resume=resume, progress=True, source=origin, **options)
+    clock.end("reading")
+    run = fit_on_clock(
+        signal,
+        out,
+        config,
+        clock,
+        resume=resume,
+        overwrite=options["overwrite"],
+        progress=True,
+        source=origin,
+    )
     # A run with nothing left to do keeps its files, and so the page it wrote at its end.
     stays = run.unchanged and run.directory.report.is_file()
     page = (
@@ -158,10 +173,11 @@ def fit_command(
         if stays
         else write_page_if_possible(run.report, f"overtone report {shlex.quote(out)}")
     )
+    clock.end("page")
     if as_json:
-        print_json(_document(run, page))
+        print_json(_document(run, page) | {"clock": clock.parts | {"total": clock.elapsed}})
     else:
-        click.echo(_text(run, page))
+        click.echo(_text(run, page, _time_used(clock)))
     if run.interrupted:
         again = f"overtone fit --resume --out {shlex.quote(out)}"
         # On stderr: stdout may be the JSON document.
@@ -170,12 +186,20 @@ def fit_command(
     return 0
 
 
-def _text(run: Run, page: Path | None) -> str:
+def _time_used(clock: WallClock) -> str:
+    """Return the time of the command and of its parts, leaving out those below half a second."""
+    parts = [f"{name} {number(seconds, 2)} s" for name, seconds in clock.parts.items() if seconds >= 0.5]
+    limit = "" if clock.limit is None else f" of {clock.limit:g} s"
+    return f"{number(clock.elapsed)} s{limit}" + (f": {', '.join(parts)}" if parts else "")
+
+
+def _text(run: Run, page: Path | None, time_used: str = "") -> str:
     """The outcome for people: the report's four questions with their answers, then the figures.
 
     Args:
         run: The run.
         page: The report, if there is one.
+        time_used: What the command's time was used for.
     """
     from overtone.plots._bands import bandwidth_unit
     from overtone.plots._wording import level_samples
@@ -190,6 +214,7 @@ def _text(run: Run, page: Path | None) -> str:
     rows |= {"Training": spent + plural(attrs["parameters"], "parameter")}
     if attrs.get("bandwidth"):
         rows["Bandwidth"] = f"{format_per_axis(attrs['bandwidth'])} {bandwidth_unit(run.record)}"
+    rows |= {"Time": time_used} if time_used else {}
     return f"{answers}\n\n{facts(rows | address(page))}"
 
 

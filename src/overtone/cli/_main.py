@@ -6,6 +6,7 @@ import contextlib
 import io
 import os
 import sys
+import time
 import warnings
 from collections.abc import Sequence
 
@@ -13,6 +14,7 @@ import click
 
 import overtone
 from overtone._utils.memory_errors import is_out_of_memory
+from overtone.cli import STARTED
 from overtone.cli._compare import compare_command
 from overtone.cli._fit import fit_command
 from overtone.cli._options import examples
@@ -69,7 +71,7 @@ def run_and_exit(arguments: Sequence[str] | None = None) -> None:
         # A file name in another encoding must not end the program while its answer is printed.
         sys.stdout.reconfigure(errors="replace")
     warnings.showwarning = _say
-    sys.exit(run(arguments))
+    sys.exit(run(arguments, STARTED))
 
 
 def _say(message: Warning | str, *_: object, **__: object) -> None:
@@ -77,18 +79,21 @@ def _say(message: Warning | str, *_: object, **__: object) -> None:
     click.echo(f"overtone: {' '.join(str(message).split())}", err=True)
 
 
-def run(arguments: Sequence[str] | None = None) -> int:
+def run(arguments: Sequence[str] | None = None, began: float | None = None) -> int:
     """Run the command line and return its exit code.
 
     Args:
         arguments: The words after the program's name; those of the process if None.
+        began: When the command began, by `time.monotonic`; the present if None.
 
     Returns:
         The exit code.
     """
     words = list(arguments) if arguments is not None else None
     try:
-        result = cli.main(args=words, prog_name="overtone", standalone_mode=False)
+        result = cli.main(
+            args=words, prog_name="overtone", standalone_mode=False, obj=began or time.monotonic()
+        )
         # Here, where a full disk or a closed pipe still becomes a sentence, and not while the program exits.
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as nothing:

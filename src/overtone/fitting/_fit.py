@@ -6,11 +6,11 @@ import math
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, Unpack
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
 
 from overtone._config import Decay, FitConfig, FitOptions, TrainingConfig
 from overtone._training import Checkpoint, Ending, Outcome, train
-from overtone._utils.text import format_per_axis, plural
+from overtone._utils.text import format_per_axis, number, plural
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
 from overtone.fitting._monitor import (
@@ -28,13 +28,18 @@ from overtone.fitting._run import Run, finished_run, reason_to_end
 from overtone.fitting._run_directory import RunDirectory, disk_space, fingerprint
 from overtone.fitting._settings import RunSettings
 from overtone.fitting._stopping import FitController, RuleMonitor, make_stopping
+from overtone.fitting._wall_clock import PAGE, WallClock, seconds_after_training
 from overtone.nn import Field
+from overtone.planning._duration import choice_seconds, machine_seconds
 from overtone.planning._reasons import Reason, sentences
 from overtone.probes import LogSchedule, Probe, View
 from overtone.signals import Geometry, Signal, validate
 
 if TYPE_CHECKING:
     import xarray
+
+
+G = TypeVar("G", bound=Geometry)
 
 
 @standard()
@@ -78,6 +83,35 @@ def fit(
         (20, torch.Size([64, 1]))
     """
     config = (config or FitConfig()).replace(**overrides)
+    return fit_on_clock(
+        signal, out, config, WallClock(), resume=resume, overwrite=overwrite, progress=progress, source=source
+    )
+
+
+@standard()
+def fit_on_clock(
+    signal: Signal[Geometry],
+    out: str | Path | None,
+    config: FitConfig,
+    clock: WallClock,
+    *,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: bool = False,
+    source: dict[str, Any] | None = None,
+) -> Run:
+    """As `fit`, where a limit of the clock bounds reading, choosing, training, measuring and the report together.
+
+    Args:
+        signal: As in `fit`.
+        out: As in `fit`.
+        config: All settings; the seconds of a new run are replaced by what the clock leaves for training.
+        clock: The clock of the command. Its parts `choosing`, `training` and `measuring` are ended here.
+        resume: As in `fit`; a limit is not applied, because the seconds of a run are those of its training.
+        overwrite: As in `fit`.
+        progress: As in `fit`.
+        source: As in `fit`.
+    """
     directory = RunDirectory(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="overtone-")))
     if not resume:
         directory.check_free(overwrite)
@@ -85,7 +119,8 @@ def fit(
     begun = _BegunRun.of(directory, config) if resume else None
     if begun is not None:
         begun.check_samples(samples, signal.name, str(directory.path))
-    prepared = prepare(signal, config if begun is None else begun.config)
+    prepared = _prepare_on_clock(signal, config, clock) if begun is None else prepare(signal, begun.config)
+    clock.end("choosing")
     geometry = prepared.signal.geometry
     if begun is None:
         steps = prepared.expected_steps()
@@ -118,7 +153,30 @@ def fit(
             shown.say(f"fit {signal.name}: nothing left to do in {directory.path}: {begun.ended}.")
         return finished_run(directory, prepared, stopping, begun.checkpoint, begun.record)
     checkpoint = None if begun is None else begun.checkpoint
-    return _train(prepared, directory, probe, stopping, checkpoint, progress)
+    run = _train(prepared, directory, probe, stopping, checkpoint, progress, clock)
+    clock.end("measuring")
+    return run
+
+
+def _prepare_on_clock(signal: Signal[G], config: FitConfig, clock: WallClock) -> PreparedFit[G]:
+    """Return a fit that trains for as long as the clock leaves."""
+    if clock.limit is None:
+        return prepare(signal, config)
+    # The size follows from the seconds of training, which are known exactly only once the choice is made.
+    expected = clock.training_seconds(choice_seconds(signal) + PAGE * machine_seconds())
+    try:
+        prepared = prepare(signal, _with_seconds(config, expected))
+    except InputError as few:
+        if few.source != "seconds":
+            raise
+        # Not even a step fits: the sentence is to speak of the limit that was set.
+        prepared = prepare(signal, _with_seconds(config, clock.limit))
+    seconds = clock.training_seconds(seconds_after_training(prepared))
+    return replace(prepared, config=_with_seconds(prepared.config, seconds))
+
+
+def _with_seconds(config: FitConfig, seconds: float | None) -> FitConfig:
+    return replace(config, training=replace(config.training, seconds=seconds))
 
 
 def _attributes(prepared: PreparedFit[Any]) -> dict[str, Any]:
@@ -248,9 +306,10 @@ def _train(
     stopping: FitController | RuleMonitor | None,
     checkpoint: Checkpoint | None,
     progress: bool,
+    clock: WallClock,
 ) -> Run:
     signal, field, training = prepared.signal, prepared.field, prepared.config.training
-    announcement = _announcement(prepared, directory, checkpoint)
+    announcement = _announcement(prepared, directory, checkpoint, clock.limit)
     with probe, FitProgress(progress, frequency_unit(probe)) as shown:
         shown.say(announcement)
         for warning in prepared.warnings:
@@ -283,6 +342,7 @@ def _train(
                 resume=checkpoint,
                 optimizer=prepared.optimizer,
             )
+        clock.end("training")
         record_snapshot(signal.geometry, probe, outcome.step)
         returned = outcome.step
         # An interrupted run goes on from its last network, not from its best.
@@ -310,11 +370,18 @@ def _train(
     return Run(directory, signal, field, outcome)
 
 
-def _announcement(prepared: PreparedFit[Any], directory: RunDirectory, checkpoint: Checkpoint | None) -> str:
+def _announcement(
+    prepared: PreparedFit[Any],
+    directory: RunDirectory,
+    checkpoint: Checkpoint | None,
+    limit: float | None,
+) -> str:
     """Return one line on what is about to happen."""
     training, signal = prepared.config.training, prepared.signal
     budget = [plural(training.steps, "step")] if training.steps else []
-    budget += [f"{training.seconds:g} s"] if training.seconds else []
+    if training.seconds:
+        whole = "" if limit is None else f" of training within {limit:g} s"
+        budget.append(f"{number(training.seconds)} s{whole}")
     bandwidth = "no bandwidth to set"
     if prepared.bandwidth is not None:
         bandwidth = f"bandwidth {format_per_axis(prepared.bandwidth)} {signal.geometry.frequency_unit}"
