@@ -23,6 +23,7 @@ ROWS = 12
     cls=Verb,
     short_help="Compare forecast fields with true ones by scale.",
     epilog=examples(
+        "overtone verify forecast.nc truth.nc --var t2m --lead lead_time",
         "overtone verify forecast.npy truth.npy --spacing 25 --unit km",
         "overtone verify forecast.npz truth.npz --var t2m,u --json",
     ),
@@ -36,6 +37,18 @@ ROWS = 12
         metavar="NAME[,NAME]",
         section="Fields",
         help="[default: all common ones]",
+    ),
+    flag(
+        "--lead",
+        metavar="AXIS",
+        section="Fields",
+        help="NetCDF: the forecast's axis of lead time; the answer has one part for each.",
+    ),
+    flag(
+        "--space",
+        metavar="AXIS[,AXIS]",
+        section="Fields",
+        help="NetCDF: the axes of space. [default: latitude and longitude, or x, y, z]",
     ),
     flag(
         "--spacing",
@@ -59,20 +72,28 @@ def verify_command(
     forecast: str,
     truth: str,
     variables: str | None,
+    space: str | None,
     spacing: tuple[float, ...] | None,
     as_json: bool,
     **options: Any,
 ) -> None:
     """Compare the fields of FORECAST with those of TRUTH at every scale.
 
-    Both are arrays (samples, channels, space; .npy) or named arrays (samples, space; .npz).
+    Both are NetCDF (.nc), whose coordinates pair them, arrays (samples, channels, space; .npy) or named arrays
+    (samples, space; .npz).
     """
     from overtone.verification import verify
     from overtone.verification._files import read_fields
 
-    names = None if variables is None else words(variables)
     distances = spacing[0] if spacing is not None and len(spacing) == 1 else spacing
-    result = verify(read_fields(forecast), read_fields(truth), variables=names, spacing=distances, **options)
+    result = verify(
+        read_fields(forecast),
+        read_fields(truth),
+        variables=None if variables is None else words(variables),
+        space=None if space is None else words(space),
+        spacing=distances,
+        **options,
+    )
     if as_json:
         print_json(result.to_json())
         return

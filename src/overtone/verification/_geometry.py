@@ -8,13 +8,22 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import final
 
+import numpy as np
 import torch
+from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.spectra import BandTransform, GridTransform, WindowedTransform
+from overtone.spectra import BandTransform, GridTransform, SphereGrid, SphereTransform, WindowedTransform
 from overtone.spectra._grid_modes import GridModes
 from overtone.spectra._pair_power import radial_slope, usable_bands
+from overtone.spectra._sphere_grid import covers_sphere
+
+DEGREE = 6371.0 * math.pi / 180
+"""Kilometres per degree of latitude, with the mean radius of the Earth."""
+
+TALLEST = 1.25
+"""Largest ratio of the lengths of a degree of longitude within a region that is treated as a plane."""
 
 STEEPEST = 3.0
 """Exponent p of E(f) ~ f^-p up to which the even extension is right; steeper boxes get a window."""
@@ -39,8 +48,7 @@ class FieldGeometry:
         spacing: Distance between neighbouring samples per axis in `unit`; of a region, at its central latitude.
         periodic: Whether each axis wraps around.
         unit: Unit of the wavelengths.
-        latitude: Latitudes in degrees of the whole sphere, else empty.
-        longitude: Longitudes in degrees of the whole sphere, else empty.
+        sphere: The grid of the whole sphere, else None; then the spacing is in degrees.
     """
 
     kind: GeometryKind
@@ -48,8 +56,7 @@ class FieldGeometry:
     spacing: tuple[float, ...]
     periodic: tuple[bool, ...]
     unit: str
-    latitude: tuple[float, ...] = ()
-    longitude: tuple[float, ...] = ()
+    sphere: SphereGrid | None = None
 
     @staticmethod
     def box(
@@ -72,13 +79,55 @@ class FieldGeometry:
             unit or ("samples" if spacing is None else "units"),
         )
 
+    @staticmethod
+    def of_coordinates(latitude: ArrayLike, longitude: ArrayLike) -> FieldGeometry:
+        """Return the geometry of a latitude-longitude grid: the sphere if it is covered, else a region.
+
+        A region is treated as a plane, at the scale of its central latitude.
+
+        Args:
+            latitude: Latitudes of the rows in degrees.
+            longitude: Longitudes of the columns in degrees.
+
+        Raises:
+            InputError: If a globe is incomplete or irregular, or a region is too tall to be treated as a plane.
+        """
+        rows, columns = (np.asarray(x, dtype=np.float64) for x in (latitude, longitude))
+        if covers_sphere(rows, columns):
+            grid = SphereGrid.of(rows, columns)
+            steps = (180 / grid.latitudes, 360 / grid.longitudes)
+            shape = (rows.size, columns.size)
+            return FieldGeometry(GeometryKind.SPHERE, shape, steps, (False, True), "km", grid)
+        height = abs(common_step(rows, "latitude"))
+        width = abs(common_step(np.unwrap(columns, period=360.0), "longitude"))
+        scales = np.cos(np.radians(rows))
+        if scales.max() > TALLEST * scales.min():
+            raise InputError(
+                "a region where the length of a degree of longitude is about constant, or the whole sphere",
+                f"latitudes {rows.min():g} to {rows.max():g}, which change it by a factor of "
+                f"{scales.max() / max(scales.min(), 1e-9):.3g}",
+                "choose fewer latitudes, or complete the globe",
+                "latitude",
+            )
+        middle = float(np.cos(np.radians((rows.min() + rows.max()) / 2)))
+        around = abs(columns.size * width - 360) < 0.02 * width * columns.size**0.5
+        spacing = (height * DEGREE, width * DEGREE * middle)
+        return FieldGeometry(
+            GeometryKind.REGION, (rows.size, columns.size), spacing, (False, bool(around)), "km"
+        )
+
     @property
     def frequency_unit(self) -> str:
         """Unit of the bands."""
-        return f"cycles/{self.unit}"
+        return f"cycles/{self.unit}" if self.sphere is None else "degree"
 
     def wavelength(self, frequency: float) -> float:
-        """Return the wavelength in `unit` of a frequency of the bands, at most the longest side of the box."""
+        """Return the wavelength in `unit` of a frequency of the bands, at most the longest side or the circumference.
+
+        Degree l of the sphere has the wavelength 2 pi R / l.
+        """
+        if self.sphere is not None:
+            return 360 * DEGREE / max(frequency, 1.0)
         longest = max(n * s for n, s in zip(self.shape, self.spacing, strict=True))
         return min(1 / frequency, longest) if frequency > 0 else longest
 
@@ -91,6 +140,8 @@ class FieldGeometry:
         Args:
             target: (channel, *space) one target. The steepest channel decides for all.
         """
+        if self.sphere is not None:
+            return SphereTransform(self.sphere), f"spherical harmonics, {self.sphere.kind.value} grid"
         if all(self.periodic):
             return GridTransform(self.shape, self.spacing, True), "periodic"
         windowed = WindowedTransform(self.shape, self.spacing, self.periodic)
@@ -110,6 +161,8 @@ class FieldGeometry:
         Raises:
             InputError: If there is no such band.
         """
+        if self.sphere is not None:
+            return list(usable_bands(transform.bands, 0.0, math.inf))
         box = GridModes.of(self.shape, self.spacing, self.periodic)
         lengths = [self.shape[axis] * self.spacing[axis] for axis in box.even if self.shape[axis] > 1]
         usable = list(usable_bands(transform.bands, 3 / min(lengths) if lengths else 0.0, math.inf))
@@ -125,10 +178,35 @@ class FieldGeometry:
 
 def tensor_of(values: object) -> Tensor:
     """Return an array or tensor as a tensor on the CPU, without gradients."""
-    import numpy as np
-
     if isinstance(values, Tensor):
         return values.detach().cpu()
     array = np.asarray(values)
-    # PyTorch supports no read-only memory; a file mapped as copy-on-write counts as writeable.
-    return torch.from_numpy(array if array.flags.writeable else array.copy())
+    # PyTorch supports neither read-only memory nor reversed axes; a file mapped as copy-on-write counts as writeable.
+    supported = array.flags.writeable and all(stride >= 0 for stride in array.strides)
+    return torch.from_numpy(array if supported else array.copy())
+
+
+def common_step(coordinate: NDArray[np.float64], name: str) -> float:
+    """Return the common step of a coordinate, negative if it descends.
+
+    Args:
+        coordinate: Its values.
+        name: Its name in error messages.
+
+    Raises:
+        InputError: If the steps are not equal within 1 %.
+    """
+    steps = np.diff(coordinate)
+    if not len(steps):
+        raise InputError(
+            "at least two positions along each axis of space", "one", "choose another axis", name
+        )
+    step = float(np.median(steps))
+    if not np.isfinite(steps).all() or step == 0 or np.abs(steps - step).max() > 0.01 * abs(step):
+        raise InputError(
+            "equal steps along each axis of space",
+            f"steps from {steps.min():.4g} to {steps.max():.4g}",
+            "interpolate to a regular grid",
+            name,
+        )
+    return step

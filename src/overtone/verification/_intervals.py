@@ -15,6 +15,9 @@ Array = NDArray[np.float64]
 SMALLEST = 10
 """Effective samples below which no interval is stated: none was honest there."""
 
+_ROUNDING = 1e-12
+"""Influence of a block on a ratio, relative to the ratio, that is within the rounding of the sums."""
+
 _GROUPS_AT_LEAST, _GROUPS_AT_MOST = 5, 64
 
 
@@ -60,7 +63,7 @@ def coherence_interval(blocks: Array, level: float) -> Interval:
         influence = coherence * (
             cross / cross.mean(0) - target / (2 * target.mean(0)) - prediction / (2 * prediction.mean(0))
         )
-        half, effective = _half_width(influence / (1 - coherence**2), level)
+        half, effective = _half_width(_solid(influence) / (1 - coherence**2), level)
         centre = np.arctanh(coherence)
         return Interval(np.tanh(centre - half), np.tanh(centre + half), effective)
 
@@ -68,10 +71,15 @@ def coherence_interval(blocks: Array, level: float) -> Interval:
 def _ratio(upper: Array, lower: Array, level: float) -> Interval:
     with np.errstate(all="ignore"):
         top, bottom = upper.mean(0), lower.mean(0)
-        half, effective = _half_width(np.nan_to_num(upper / top) - lower / bottom, level)
+        half, effective = _half_width(_solid(np.nan_to_num(upper / top) - lower / bottom), level)
         # A power that is zero in every sample has no spread, and no logarithm.
         half = np.where((top == 0) & (effective >= SMALLEST), 0.0, half)
         return Interval(top / bottom * np.exp(-half), top / bottom * np.exp(half), effective)
+
+
+def _solid(influence: Array) -> Array:
+    """Return influences with those that are rounding set to 0; their correlation would be arbitrary."""
+    return np.where(np.abs(influence) < _ROUNDING, 0.0, influence)
 
 
 def _half_width(influence: Array, level: float) -> tuple[Array, Array]:

@@ -170,6 +170,7 @@ def array_pairs(
     spacing: float | tuple[float, ...] | None,
     periodic: bool | tuple[bool, ...],
     unit: str | None,
+    coordinates: tuple[Any, Any] | None = None,
 ) -> ArrayPairs:
     """Pair arrays (sample, channel, *space), or mappings of arrays (sample, *space).
 
@@ -202,5 +203,15 @@ def array_pairs(
             "reshape them; for one picture, array[None, None]",
             "forecast",
         )
-    geometry = FieldGeometry.box(targets.shape[2:], spacing, periodic, unit)
+    if coordinates is None:
+        geometry = FieldGeometry.box(targets.shape[2:], spacing, periodic, unit)
+    else:
+        geometry = FieldGeometry.of_coordinates(*coordinates)
+        if tuple(targets.shape[2:]) != geometry.shape:
+            raise InputError(
+                f"values of {geometry.shape[0]} latitudes and {geometry.shape[1]} longitudes as the last axes",
+                f"shape {tuple(targets.shape)}",
+                "pass the coordinates of these axes, or transpose the values",
+                "forecast",
+            )
     return ArrayPairs(predictions, targets, names, geometry)

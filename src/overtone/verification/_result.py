@@ -22,6 +22,7 @@ class NoteCode(Enum):
     CONSTANT_TRUTH = "constant truth"
     REGION = "region as a plane"
     DUPLICATED_COLUMN = "duplicated column"
+    LIKE_A_GLOBE = "shape of a globe"
 
 
 @final

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from overtone.errors import InputError
 from overtone.spectra import PairPower, PairSums
 from overtone.spectra._spectrum import ROUNDING, check_level
+from overtone.verification._datasets import dataset_pairs
 from overtone.verification._geometry import FieldGeometry, GeometryKind
 from overtone.verification._intervals import (
     SMALLEST,
@@ -28,6 +30,10 @@ def verify(
     truth: Any,
     *,
     variables: Sequence[str] | None = None,
+    space: Sequence[str] | None = None,
+    lead: str | None = None,
+    latitude: ArrayLike | None = None,
+    longitude: ArrayLike | None = None,
     spacing: float | Sequence[float] | None = None,
     periodic: bool | Sequence[bool] = False,
     unit: str | None = None,
@@ -46,13 +52,19 @@ def verify(
     samples there are none.
 
     Args:
-        forecast: Array or tensor (sample, channel, *space), or a mapping of arrays (sample, *space); samples in the
-            order of time.
-        truth: The same kind of data.
-        variables: Names of the variables of mappings; all common ones by default.
+        forecast: Array or tensor (sample, channel, *space), a mapping of arrays (sample, *space), or an xarray
+            DataArray or Dataset; samples in the order of time.
+        truth: The same kind of data. xarray data are paired by their coordinates.
+        variables: Names of the variables; all common ones by default.
+        space: xarray: names of the 1 to 3 axes of space; by default latitude and longitude, else those of z, y and x
+            that exist.
+        lead: xarray: the forecast's axis of lead time, which becomes an axis of the answer. A truth without it is taken
+            at the initial time plus the lead time.
+        latitude: Arrays: latitudes of the rows in degrees, for globes and regions.
+        longitude: Arrays: longitudes of the columns in degrees.
         spacing: Distance between neighbouring samples, one value or one per axis; lengths are counted in samples by
             default.
-        periodic: Whether the axes wrap around, one value or one per axis.
+        periodic: Whether the axes wrap around, one value or one per axis. Longitudes around the globe do anyway.
         unit: Unit of the spacing.
         level: Coverage probability of the intervals.
 
@@ -73,9 +85,24 @@ def verify(
     """
     check_level(level)
     names = None if variables is None else tuple(variables)
-    if _has_coordinates(forecast) or _has_coordinates(truth):
-        raise InputError("arrays or mappings of arrays", "xarray data", "pass .values", "forecast")
-    pairs = array_pairs(forecast, truth, names, _per_axis(spacing), _per_axis(periodic), unit)
+    if (latitude is None) != (longitude is None):
+        raise InputError("latitude and longitude together", "one of them", "pass both", "latitude")
+    labelled = _has_coordinates(forecast), _has_coordinates(truth)
+    if any(labelled):
+        if not all(labelled):
+            raise InputError("xarray data or arrays", "one of each", "pass both in one form", "truth")
+        if latitude is not None or spacing is not None or unit is not None:
+            raise InputError(
+                "no latitude, longitude, spacing or unit beside xarray data, whose coordinates state them",
+                "at least one of them",
+                "leave it out",
+                "verify",
+            )
+        return measure(dataset_pairs(forecast, truth, names, space, lead, _per_axis(periodic)), level)
+    if space is not None or lead is not None:
+        raise InputError("space and lead only with xarray data", "arrays", "leave them out", "verify")
+    coordinates = None if latitude is None else (latitude, longitude)
+    pairs = array_pairs(forecast, truth, names, _per_axis(spacing), _per_axis(periodic), unit, coordinates)
     return measure(pairs, level)
 
 
@@ -158,10 +185,16 @@ def _notes(pairs: Pairs, scores: Sequence[FieldScore], geometry: FieldGeometry) 
     notes += [
         Note(NoteCode.CONSTANT_TRUTH, {"variable": score.variable, "lead": score.lead}) for score in constant
     ]
+    if geometry.sphere is not None and geometry.sphere.duplicated:
+        notes.append(Note(NoteCode.DUPLICATED_COLUMN))
+    if geometry.kind is GeometryKind.BOX and geometry.unit == "samples" and len(geometry.shape) == 2:
+        rows, columns = geometry.shape
+        if columns >= 128 and rows in (columns // 2, columns // 2 + 1):
+            notes.append(Note(NoteCode.LIKE_A_GLOBE, {"rows": rows, "columns": columns}))
     if geometry.kind is GeometryKind.REGION:
         notes.append(Note(NoteCode.REGION))
     lowest = min((float(s.low[s.reported][0]) for s in scores if s.reported.any()), default=math.nan)
-    if not all(geometry.periodic) and math.isfinite(lowest):
+    if geometry.sphere is None and not all(geometry.periodic) and math.isfinite(lowest):
         notes.append(Note(NoteCode.LARGE_SCALES, {"wavelength": geometry.wavelength(lowest)}))
     samples = min(score.samples for score in scores)
     if samples == 1:

@@ -138,7 +138,9 @@ _NOTES = {
     NoteCode.REGION: lambda _v, _: (
         "The region is treated as a plane, with distances at its central latitude."
     ),
-    NoteCode.DUPLICATED_COLUMN: lambda v, _: (
-        f"The last longitude, {number(v['longitude'], 6)} degrees, repeats the first one and was left out."
+    NoteCode.DUPLICATED_COLUMN: lambda _v, _: "The last longitude repeats the first one and was left out.",
+    NoteCode.LIKE_A_GLOBE: lambda v, _: (
+        f"{v['rows']} x {v['columns']} values have the shape of a global grid; for a globe, pass the latitudes and "
+        "longitudes, because a box is wrong for it."
     ),
 }

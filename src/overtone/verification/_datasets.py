@@ -1,0 +1,425 @@
+"""Pairs from xarray data: axes recognised by their names and attributes, samples paired by their coordinates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.verification._geometry import FieldGeometry, common_step
+from overtone.verification._pairs import CHUNK, chosen, finite, real_tensor
+
+if TYPE_CHECKING:
+    from xarray import DataArray
+
+Indices = NDArray[np.int64]
+
+_LATITUDE, _LONGITUDE = ("lat", "latitude", "nav_lat", "rlat"), ("lon", "longitude", "nav_lon", "rlon")
+_HOURS = {
+    "h": 1.0,
+    "hr": 1.0,
+    "hour": 1.0,
+    "d": 24.0,
+    "day": 24.0,
+    "min": 1 / 60,
+    "minute": 1 / 60,
+    "s": 1 / 3600,
+    "second": 1 / 3600,
+}
+
+
+@final
+@dataclass(frozen=True)
+class DatasetPairs:
+    """Pairs from xarray data, read in chunks; attributes beside these as of `Pairs`.
+
+    Attributes:
+        forecast: Variables (lead, sample, *space), any of the first two axes possibly absent.
+        truth: The same variables of the truth.
+        sample: Names of the samples' axis in forecast and truth, or None.
+        lead: Name of the axis of lead time, or None.
+        space: Names of the axes of space in forecast and truth.
+        indices: For each lead the paired samples of forecast and truth, and the place of the lead in both.
+        order: For each axis of space the place in the truth of each place in the forecast.
+    """
+
+    forecast: tuple[DataArray, ...]
+    truth: tuple[DataArray, ...]
+    variables: tuple[str, ...]
+    leads: tuple[str, ...] | None
+    geometry: FieldGeometry
+    sample: tuple[str | None, str | None]
+    lead: str | None
+    space: tuple[tuple[str, ...], tuple[str, ...]]
+    indices: tuple[tuple[Indices, Indices, int, int], ...]
+    order: tuple[Indices, ...]
+    paired: tuple[int, int, int]
+
+    def chunks(self, lead: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Yield (sample, channel, *space) predictions and targets in the order of the samples."""
+        ours, theirs, place, other = self.indices[lead]
+        size = int(np.prod(self.geometry.shape)) * len(self.variables)
+        at_once = max(1, CHUNK // size)
+        for first in range(0, len(ours), at_once):
+            part = slice(first, first + at_once)
+            prediction = self._read(self.forecast, 0, ours[part], place, "forecast")
+            target = self._read(self.truth, 1, theirs[part], other, "truth")
+            for axis, order in enumerate(self.order):
+                if not np.array_equal(order, np.arange(target.shape[axis + 2])):
+                    target = target.index_select(axis + 2, torch.from_numpy(order))
+            yield prediction, target
+
+    def _read(
+        self, arrays: Sequence[DataArray], side: int, samples: Indices, place: int, source: str
+    ) -> Tensor:
+        sample, space = self.sample[side], self.space[side]
+        fields = []
+        for array in arrays:
+            selected = array
+            if self.lead is not None and self.lead in array.dims:
+                selected = selected.isel({self.lead: place})
+            selected = (
+                selected.expand_dims("__sample")
+                if sample is None
+                else selected.isel({sample: _slice(samples)})
+            )
+            values = selected.transpose(sample or "__sample", *space).values
+            fields.append(finite(real_tensor(values, source), f"{source}, {array.name}"))
+        return torch.stack(fields, dim=1)
+
+
+def _slice(indices: Indices) -> Indices | slice:
+    """Return neighbouring indices as a slice, which files are read fastest by."""
+    if len(indices) and np.array_equal(indices, np.arange(indices[0], indices[0] + len(indices))):
+        return slice(int(indices[0]), int(indices[0]) + len(indices))
+    return indices
+
+
+def dataset_pairs(
+    forecast: Any,
+    truth: Any,
+    variables: tuple[str, ...] | None,
+    space: Sequence[str] | None,
+    lead: str | None,
+    periodic: bool | tuple[bool, ...],
+) -> DatasetPairs:
+    """Pair xarray data by their coordinates.
+
+    Args:
+        forecast: DataArray or Dataset.
+        truth: The same.
+        variables: Names to verify; all common ones if None.
+        space: Names of the axes of space; recognised if None.
+        lead: Name of the forecast's axis of lead time, or None.
+        periodic: Whether the axes of a box wrap around.
+
+    Raises:
+        InputError: If they cannot be paired.
+    """
+    ours, theirs, names = _variables(forecast, truth, variables, space)
+    sides = []
+    for source, arrays in (("forecast", ours), ("truth", theirs)):
+        axes = _space(arrays[0], space, source)
+        others = [str(d) for d in arrays[0].dims if d not in axes and d != lead]
+        for array in arrays[1:]:
+            if set(array.dims) != set(arrays[0].dims):
+                raise InputError(
+                    "variables with the same axes",
+                    f"{', '.join(map(str, arrays[0].dims))} and {', '.join(map(str, array.dims))}",
+                    "verify them one by one",
+                    source,
+                )
+        if len(others) > 1:
+            raise InputError(
+                "one axis of samples beside those of space and lead time",
+                ", ".join(map(str, others)),
+                "select one place of the others (.isel), or name the lead time (lead)",
+                source,
+            )
+        sides.append((axes, others[0] if others else None))
+    (our_space, our_sample), (their_space, their_sample) = sides
+    if lead is not None and lead not in ours[0].dims:
+        raise InputError(
+            f"one of the axes {', '.join(map(str, ours[0].dims))}", repr(lead), "choose among them", "lead"
+        )
+    order = tuple(
+        _order(ours[0], theirs[0], first, second)
+        for first, second in zip(our_space, their_space, strict=True)
+    )
+    geometry = _geometry(ours[0], our_space, periodic)
+    leads, indices = _samples(ours[0], theirs[0], our_sample, their_sample, lead)
+    if not any(len(pair[0]) for pair in indices):
+        raise _no_overlap(ours[0], theirs[0], our_sample, their_sample)
+    used = [index for index, pair in enumerate(indices) if len(pair[0])]
+    sizes = (
+        _size(ours[0], our_sample),
+        _size(theirs[0], their_sample),
+        min(len(indices[i][0]) for i in used),
+    )
+    if lead is not None and lead not in theirs[0].dims:
+        # A truth at valid times has more times than pairs, by its nature.
+        sizes = (sizes[0], sizes[2], sizes[2])
+    return DatasetPairs(
+        ours,
+        theirs,
+        names,
+        None if leads is None else tuple(leads[i] for i in used),
+        geometry,
+        (our_sample, their_sample),
+        lead,
+        (our_space, their_space),
+        tuple(indices[i] for i in used),
+        order,
+        sizes,
+    )
+
+
+def _size(array: DataArray, sample: str | None) -> int:
+    return 1 if sample is None else int(array.sizes[sample])
+
+
+def _variables(
+    forecast: Any, truth: Any, variables: tuple[str, ...] | None, space: Sequence[str] | None
+) -> tuple[tuple[DataArray, ...], tuple[DataArray, ...], tuple[str, ...]]:
+    """Return the variables of both, and their names."""
+    tables = []
+    for data in (forecast, truth):
+        if hasattr(data, "data_vars"):
+            # Bounds and other variables without space are no fields.
+            tables.append({str(n): a for n, a in data.data_vars.items() if _has_space(a, space)})
+        else:
+            tables.append({str(data.name or "values"): data})
+    if not any(hasattr(data, "data_vars") for data in (forecast, truth)) and variables is None:
+        # Two single arrays are meant as a pair, whatever their names.
+        ((name, ours),), ((_, theirs),) = tables[0].items(), tables[1].items()
+        names: tuple[str, ...] = (name,)
+        pairs = [(ours, theirs)]
+    else:
+        names = chosen(tuple(tables[0]), tuple(tables[1]), variables)
+        pairs = [(tables[0][name], tables[1][name]) for name in names]
+    for name, (ours, theirs) in zip(names, pairs, strict=True):
+        units = ours.attrs.get("units"), theirs.attrs.get("units")
+        if None not in units and units[0] != units[1]:
+            raise InputError(
+                "the same unit in both", f"{units[0]!r} and {units[1]!r}", "convert one of them", name
+            )
+    return tuple(a for a, _ in pairs), tuple(b for _, b in pairs), names
+
+
+def _is_coordinate(array: DataArray, dim: str, names: Sequence[str], unit: str, standard: str) -> bool:
+    attributes = array[dim].attrs if dim in array.coords else {}
+    return (
+        dim.lower() in names
+        or str(attributes.get("units", "")).startswith(unit)
+        or attributes.get("standard_name") == standard
+    )
+
+
+def _globe(array: DataArray) -> tuple[str, str] | None:
+    """Return the axes of latitude and longitude, if there are both with coordinates."""
+    dims = [str(d) for d in array.dims]
+    rows = [d for d in dims if _is_coordinate(array, d, _LATITUDE, "degrees_n", "latitude")]
+    columns = [d for d in dims if _is_coordinate(array, d, _LONGITUDE, "degrees_e", "longitude")]
+    if len(rows) == len(columns) == 1 and rows[0] in array.coords and columns[0] in array.coords:
+        return rows[0], columns[0]
+    return None
+
+
+def _has_space(array: DataArray, space: Sequence[str] | None) -> bool:
+    if space is not None:
+        return all(axis in array.dims for axis in space)
+    return _globe(array) is not None or any(axis in array.dims for axis in "xyz")
+
+
+def _space(array: DataArray, space: Sequence[str] | None, source: str) -> tuple[str, ...]:
+    """Return the names of the axes of space."""
+    dims = ", ".join(map(str, array.dims))
+    if space is not None:
+        for axis in space:
+            if axis not in array.dims:
+                raise InputError(
+                    f"one of the axes {dims}", repr(axis), "choose among them", f"{source}, space"
+                )
+        return tuple(space)
+    globe = _globe(array)
+    if globe is not None:
+        return globe
+    axes = tuple(axis for axis in "zyx" if axis in array.dims)
+    if not axes:
+        raise InputError(
+            "axes of latitude and longitude, or of x, y and z", dims, "name the axes of space (space)", source
+        )
+    return axes
+
+
+def _geometry(array: DataArray, space: tuple[str, ...], periodic: bool | tuple[bool, ...]) -> FieldGeometry:
+    if _globe(array) == space:
+        return FieldGeometry.of_coordinates(*(array[axis].values for axis in space))
+    shape = [array.sizes[axis] for axis in space]
+    if not all(axis in array.coords for axis in space):
+        return FieldGeometry.box(shape, None, periodic, None)
+    spacing = [abs(common_step(array[axis].values.astype(np.float64), axis)) for axis in space]
+    units = {str(array[axis].attrs.get("units", "units")) for axis in space}
+    if len(units) > 1:
+        raise InputError(
+            "one unit for all axes of space", " and ".join(sorted(units)), "convert the coordinates", "space"
+        )
+    return FieldGeometry.box(shape, spacing, periodic, units.pop())
+
+
+def _order(ours: DataArray, theirs: DataArray, first: str, second: str) -> Indices:
+    """Return the place in the truth of each place of the forecast along an axis of space."""
+    n, m = ours.sizes[first], theirs.sizes[second]
+    if first not in ours.coords or second not in theirs.coords:
+        if n != m:
+            raise InputError(
+                f"{n} places along {first}", f"{m} in the truth", "interpolate one of them", "truth"
+            )
+        return np.arange(n)
+    a, b = (x.values.astype(np.float64) for x in (ours[first], theirs[second]))
+    distance = a[:, None] - b
+    if _is_coordinate(ours, first, _LONGITUDE, "degrees_e", "longitude"):
+        distance = np.mod(distance + 180, 360) - 180
+    distance = np.abs(distance)
+    step = float(np.median(np.abs(np.diff(a)))) if n > 1 else 1.0
+    nearest = distance.argmin(1)
+    matched = distance.min(1) < 0.02 * step
+    if not matched.all() or _covers_less(b, step):
+        raise InputError(
+            f"the forecast's {n} places along {first} in the truth",
+            f"{m} places from {b.min():g} to {b.max():g}, which share {int(matched.sum())}",
+            "interpolate one of them to the grid of the other",
+            "truth",
+        )
+    return nearest.astype(np.int64)
+
+
+def _covers_less(b: NDArray[np.float64], step: float) -> bool:
+    """Return whether a truth is finer than the step of the forecast, which would take every second or third place."""
+    finer = float(np.median(np.abs(np.diff(b)))) if len(b) > 1 else step
+    return finer < 0.9 * step
+
+
+def _samples(
+    ours: DataArray, theirs: DataArray, our_sample: str | None, their_sample: str | None, lead: str | None
+) -> tuple[list[str] | None, list[tuple[Indices, Indices, int, int]]]:
+    """Return the lead times as text, and for each the paired samples with the place of the lead in both."""
+    if (our_sample is None) != (their_sample is None):
+        present, absent = ("forecast", "truth") if their_sample is None else ("truth", "forecast")
+        raise InputError(
+            f"samples along {our_sample or their_sample} in both",
+            f"them in the {present} alone",
+            "select one sample, or add the axis (.expand_dims)",
+            absent,
+        )
+    if lead is None:
+        return None, [(*_common(ours, theirs, our_sample, their_sample), 0, 0)]
+    places = range(ours.sizes[lead])
+    labels = [_label(ours, lead, place) for place in places]
+    if lead in theirs.dims:
+        order = _order_of_leads(ours, theirs, lead)
+        pair = _common(ours, theirs, our_sample, their_sample)
+        return labels, [
+            (*pair, place, int(order[place])) if order[place] >= 0 else (pair[0][:0], pair[1][:0], place, 0)
+            for place in places
+        ]
+    if our_sample is None or our_sample not in ours.coords or their_sample not in theirs.coords:
+        raise InputError(
+            "initial times of the forecast and times of the truth as coordinates",
+            "none",
+            "add them (.assign_coords)",
+            "lead",
+        )
+    start, valid = ours.indexes[our_sample], theirs.indexes[str(their_sample)]
+    result = []
+    for place in places:
+        at = valid.get_indexer(start + _duration(ours, lead, place))
+        result.append((np.flatnonzero(at >= 0), at[at >= 0].astype(np.int64), place, 0))
+    return labels, result
+
+
+def _common(
+    ours: DataArray, theirs: DataArray, our_sample: str | None, their_sample: str | None
+) -> tuple[Indices, Indices]:
+    """Return the places of the samples that both have, in the order of the forecast."""
+    if our_sample is None or their_sample is None:
+        return np.arange(1), np.arange(1)
+    if our_sample in ours.indexes and their_sample in theirs.indexes:
+        first, second = ours.indexes[our_sample], theirs.indexes[their_sample]
+        if not (first.is_unique and second.is_unique):
+            raise InputError("each sample once", f"repeated values of {our_sample}", "remove them", "samples")
+        at = second.get_indexer(first)
+        return np.flatnonzero(at >= 0), at[at >= 0].astype(np.int64)
+    n, m = ours.sizes[our_sample], theirs.sizes[their_sample]
+    if n != m:
+        raise InputError(
+            f"{n} samples, as without coordinates of {our_sample} they are paired in order",
+            f"{m}",
+            "add coordinates to both, or select the same samples",
+            "truth",
+        )
+    return np.arange(n), np.arange(n)
+
+
+def _order_of_leads(ours: DataArray, theirs: DataArray, lead: str) -> Indices:
+    if lead in ours.indexes and lead in theirs.indexes:
+        return theirs.indexes[lead].get_indexer(ours.indexes[lead]).astype(np.int64)
+    if ours.sizes[lead] != theirs.sizes[lead]:
+        raise InputError(
+            f"{ours.sizes[lead]} lead times", f"{theirs.sizes[lead]}", "select the same ones", "truth"
+        )
+    return np.arange(ours.sizes[lead])
+
+
+def _hours(array: DataArray, lead: str, place: int) -> float | None:
+    """Return a lead time in hours, or None if it has no unit of time."""
+    if lead not in array.coords:
+        return None
+    value = array[lead].values[place]
+    if isinstance(value, np.timedelta64):
+        return float(value / np.timedelta64(1, "s")) / 3600
+    unit = str(array[lead].attrs.get("units", "")).strip().lower()
+    factor = _HOURS.get(unit, _HOURS.get(unit.removesuffix("s")))
+    return None if factor is None else float(value) * factor
+
+
+def _duration(array: DataArray, lead: str, place: int) -> Any:
+    import pandas
+
+    hours = _hours(array, lead, place)
+    if hours is None:
+        raise InputError(
+            "lead times with a unit of time, such as hours",
+            f"{array[lead].dtype} without one" if lead in array.coords else "no coordinate",
+            f'set forecast["{lead}"].attrs["units"] = "hours"',
+            "lead",
+        )
+    return pandas.Timedelta(hours=hours)
+
+
+def _label(array: DataArray, lead: str, place: int) -> str:
+    hours = _hours(array, lead, place)
+    if hours is None:
+        return str(array[lead].values[place]) if lead in array.coords else str(place)
+    return f"{hours:g} h" if hours % 24 or hours == 0 else f"{hours / 24:g} d"
+
+
+def _no_overlap(
+    ours: DataArray, theirs: DataArray, our_sample: str | None, their_sample: str | None
+) -> InputError:
+    ranges = []
+    for array, sample in ((ours, our_sample), (theirs, their_sample)):
+        index = array.indexes[str(sample)]
+        ranges.append(f"{index.min()} to {index.max()}" if len(index) else "none")
+    return InputError(
+        f"samples that both have along {our_sample}",
+        f"{ranges[0]} in the forecast and {ranges[1]} in the truth",
+        "choose files of the same period",
+        "truth",
+    )
