@@ -10,6 +10,7 @@ import click
 from overtone._config import StoppingConfig, TrainingConfig
 from overtone._utils.text import number, plural
 from overtone.cli._announcements import announce_reading
+from overtone.cli._completion import complete_candidates
 from overtone.cli._options import (
     Verb,
     chain,
@@ -37,6 +38,7 @@ def _candidate_flags(command: Any) -> Any:
     return chain(
         flag(
             "--candidates",
+            shell_complete=complete_candidates,
             metavar="NAME[,NAME]",
             default="gaussian,siren",
             show_default=True,

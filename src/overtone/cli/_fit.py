@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from overtone._config import FitConfig
 from overtone._utils.text import decibels, format_per_axis, number, plural
 from overtone.cli._announcements import announce, announce_choice, announce_reading
+from overtone.cli._completion import complete_run
 from overtone.cli._options import (
     NETWORK,
     READING,
@@ -43,6 +44,7 @@ OUTPUT = chain(
     flag(
         "--out",
         type=click.Path(),
+        shell_complete=complete_run,
         metavar="DIR",
         default="run",
         show_default=True,

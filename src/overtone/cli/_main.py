@@ -34,6 +34,10 @@ EXAMPLES = examples(
     "overtone fit photo.jpg --out run           train, observe, report",
     "overtone report run-a run-b --out ab.html  compare two runs",
 )
+EXIT_CODES = (
+    f"Exit codes: 0 done, {FAILED} the run failed, {WRONG} the input was refused,\n"
+    f"{INTERRUPTED} interrupted by Ctrl-C."
+)
 COMPLETION = (
     'Shell completion: eval "$(_OVERTONE_COMPLETE=bash_source overtone)", or\nzsh_source, fish_source.'
 )
@@ -41,7 +45,7 @@ COMPLETION = (
 
 @click.group(
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80},
-    epilog=f"{EXAMPLES}\n\n\b\n{COMPLETION}",
+    epilog=f"{EXAMPLES}\n\n\b\n{EXIT_CODES}\n\n\b\n{COMPLETION}",
 )
 @click.version_option(overtone.__version__, prog_name="overtone")
 def cli() -> None:

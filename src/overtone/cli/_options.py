@@ -13,6 +13,7 @@ import click
 
 from overtone._config import Activation, FitConfig, ModelConfig, StoppingConfig, TrainingConfig
 from overtone._config._option import options_of
+from overtone.cli._completion import complete_activation, complete_key
 from overtone.cli._durations import Duration
 
 OTHER = "Other"
@@ -169,7 +170,8 @@ def _kind(kind: Any, default: Any, name: str) -> dict[str, Any]:
     if inner == tuple[float, ...]:
         return {"type": Numbers()}
     if inner == tuple[Activation, ...]:
-        return {"default": ",".join(one.value for one in default), "show_default": True}
+        shown = {"default": ",".join(one.value for one in default), "show_default": True}
+        return shown | {"shell_complete": complete_activation}
     if issubclass(inner, Enum):
         choice = click.Choice([member.value for member in inner])
         return {"type": choice, "default": default.value, "show_default": True}
@@ -239,7 +241,13 @@ def reading_flags(command: Command) -> Command:
             section=section,
             help="Pictures: the stored numbers that mean black and white, such as 0,4095 or -1000,1000.",
         ),
-        flag("--key", metavar="NAME", section=section, help="Arrays: which one in a .npz of several."),
+        flag(
+            "--key",
+            metavar="NAME",
+            section=section,
+            help="Arrays: which one in a .npz of several.",
+            shell_complete=complete_key,
+        ),
         flag(
             "--time-column",
             metavar="NAME",

@@ -12,6 +12,7 @@ import click
 from overtone._utils.optional import require_extra
 from overtone._utils.text import format_per_axis
 from overtone.cli._announcements import announce_reading
+from overtone.cli._completion import complete_run
 from overtone.cli._options import (
     NETWORK,
     Verb,
@@ -59,6 +60,7 @@ MEANINGFUL = 10**6
 @flag(
     "--run",
     "measured",
+    shell_complete=complete_run,
     type=click.Path(),
     metavar="DIR",
     section="Prediction",

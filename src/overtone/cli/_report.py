@@ -8,6 +8,7 @@ import click
 
 from overtone._utils.text import plural
 from overtone.cli._announcements import announce
+from overtone.cli._completion import complete_run
 from overtone.cli._options import Verb, examples, flag, json_flag
 from overtone.cli._output import print_json
 from overtone.errors import InputError, RunError
@@ -24,7 +25,7 @@ from overtone.errors import InputError, RunError
         "overtone report seeds.nc",
     ),
 )
-@click.argument("runs", nargs=-1, required=True, type=click.Path())
+@click.argument("runs", nargs=-1, required=True, type=click.Path(), shell_complete=complete_run)
 @flag(
     "--out",
     type=click.Path(),

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from overtone._utils.optional import require_extra
+from overtone.cli._completion import complete_study
 from overtone.cli._options import Verb, chain, examples, flag, json_flag
 from overtone.cli._output import facts, paragraph, print_json
 from overtone.errors import InputError, RunError
@@ -68,7 +69,7 @@ def list_studies(size: str, results: str | None, as_json: bool) -> None:
 
 
 @study.command("show", cls=Verb, short_help="One claim with its evidence.")
-@click.argument("name")
+@click.argument("name", shell_complete=complete_study)
 @chain(size_flag, results_flag, json_flag)
 def show(name: str, size: str, results: str | None, as_json: bool) -> None:
     """Show the claim NAME, its test and the result."""
@@ -92,7 +93,7 @@ def show(name: str, size: str, results: str | None, as_json: bool) -> None:
         "overtone study run all --size full --ray 10.0.0.1:6379 --gpus 1",
     ),
 )
-@click.argument("names", nargs=-1, required=True)
+@click.argument("names", nargs=-1, required=True, shell_complete=complete_study)
 @size_flag
 @flag(
     "--out",
