@@ -1,0 +1,54 @@
+"""Ctrl-C at the beginning of each part of a fit: one line, exit code 130, and a record that can be read."""
+
+from __future__ import annotations
+
+import importlib
+import signal
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import overtone.cli
+from overtone import records
+from tests.cli.calling import TINY, waves
+
+PARTS = (
+    "overtone.cli._fit:read_samples",
+    "overtone.fitting._prepare:resolve_run_size",
+    "overtone.fitting._prepare:make_plan",
+    "overtone.fitting._fit:seconds_after_training",
+    "overtone.fitting._fit:make_view",
+    "overtone.fitting._fit:train",
+    "overtone.fitting._fit:record_snapshot",
+    "overtone.fitting._fit:final_errors",
+    "overtone.reports:report",
+)
+
+
+@pytest.mark.parametrize("part", PARTS)
+def test_ctrl_c_in_each_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], part: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("waves.npy", waves())
+    module, name = part.split(":")
+    function = getattr(importlib.import_module(module), name)
+    entered = []
+
+    def pressed(*arguments: Any, **named: Any) -> Any:
+        if not entered:
+            entered.append(part)
+            signal.raise_signal(signal.SIGINT)
+        return function(*arguments, **named)
+
+    monkeypatch.setattr(f"{module}.{name}", pressed)
+    with pytest.raises(SystemExit) as ended:
+        overtone.cli.main(["fit", "waves.npy", *TINY, "--steps", "5", "--time", "60"])
+    assert (ended.value.code, entered) == (130, [part])
+    error = capsys.readouterr().err
+    assert error.splitlines()[-1] == "overtone: interrupted."
+    assert "Traceback" not in error
+    if Path("run/record.sqlite").exists():
+        assert "band_low" in records.load("run").coords
