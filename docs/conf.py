@@ -28,6 +28,8 @@ extensions = [
 exclude_patterns = ["_build", "gallery/**", "_static/NOTICE.md", "auto_gallery/**/*.py", "sg_execution_times.rst", "auto_gallery/sg_execution_times.rst", "auto_gallery/**/sg_execution_times.rst"]
 templates_path = []
 html_static_path = ["_static"]
+# At the root of the site: a summary for language models, and the schemas under the address that is their $id.
+html_extra_path = ["llms.txt", "../src/overtone/cli/schemas"]
 nitpicky = False
 default_role = "code"  # docstrings mark code by one backtick
 

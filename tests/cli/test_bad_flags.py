@@ -4,6 +4,8 @@ import pytest
 
 from tests.cli.calling import TINY, ask, listing
 
+VERBS = "compare, convert, fit, lint, mcp, predict, report, scan, schema, study, verify"
+
 FIT = [
     (["--bandwidth", "abc"], "--bandwidth: expected one number or several separated by commas, got 'abc'"),
     (["--bandwidth", "1,,2"], "--bandwidth: expected one number or several separated by commas, got '1,,2'"),
@@ -63,15 +65,15 @@ def test_wrong_flags_of_a_fit(call, tmp_path, source, flags, text):
     [
         (
             ["nope"],
-            "expected one of compare, fit, predict, report, scan, study, got 'nope'; see overtone --help.",
+            f"expected one of {VERBS}, got 'nope'; see overtone --help.",
         ),
         (
             ["fti"],
-            "expected one of compare, fit, predict, report, scan, study, got 'fti'; did you mean fit? (see overtone",
+            f"expected one of {VERBS}, got 'fti'; did you mean fit? (see overtone",
         ),
         (
             ["it's"],
-            'expected one of compare, fit, predict, report, scan, study, got "it\'s"; see overtone --help.',
+            f'expected one of {VERBS}, got "it\'s"; see overtone --help.',
         ),
         (
             ["study", "rum"],

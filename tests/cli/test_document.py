@@ -31,6 +31,7 @@ def flags(title):
 
 
 SHARED = flags("Flags of every command")
+HELP = {"--help": SHARED["--help"]}
 BOTH = flags("Flags of scan and fit")
 FIT = flags("Flags of fit")
 FIT_ONLY = (
@@ -56,6 +57,13 @@ LISTED = {
     "study show": KEPT,
     "study run": SHARED | flags("Flags of study run"),
     "study report": SHARED | flags("Flags of study report"),
+    "verify": SHARED | flags("Flags of verify"),
+    "lint": SHARED
+    | {flag: row for flag, row in BOTH.items() if flag not in ("--seed", "--device")}
+    | flags("Flags of lint"),
+    "convert": SHARED | flags("Flags of convert"),
+    "schema": HELP,
+    "mcp": HELP | flags("Flags of mcp"),
 }
 
 
@@ -101,7 +109,11 @@ def test_the_page_gives_their_defaults(verb):
 
 def test_the_page_lists_the_verbs_and_exit_codes():
     told = re.findall(r"^\| `overtone (\w+)", PAGE, re.M)
-    assert told == ["scan", "fit", "predict", "compare", "study", "report"] == list(cli.commands)
+    assert told == [
+        *("scan", "fit", "predict", "compare", "study", "report"),
+        *("verify", "lint", "convert", "schema", "mcp"),
+    ]
+    assert told == list(cli.commands)
     codes = [int(code) for code in re.findall(r"^\| (\d+) \|", section("Exit codes"), re.M)]
     assert codes == [0, FAILED, WRONG, INTERRUPTED]
 
@@ -130,7 +142,7 @@ def test_the_listed_keys_are_there(tmp_path, monkeypatch):
     answers = {
         "scan": ask("scan", "waves.npy", "--json"),
         "fit": ask("fit", "waves.npy", *TINY, "--steps", 3, "--json"),
-        "report": ask("report", "run", "--json"),
+        "report": ask("report", "run", "--figures", "figures", "--json"),
     }
     for verb, answer in answers.items():
         document = answer.json

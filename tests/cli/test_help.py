@@ -116,7 +116,7 @@ def complete(*words):
 
 
 def test_the_shell_completes_verbs_flags_choices_and_files():
-    assert complete("overtone", "s") == ["plain,scan", "plain,study"]
+    assert complete("overtone", "s") == ["plain,scan", "plain,schema", "plain,study"]
     assert complete("overtone", "fit", "--enc") == ["plain,--encoding"]
     assert complete("overtone", "fit", "--encoding", "ga") == ["plain,gaussian"]
     assert complete("overtone", "fit", "pho") == ["file,pho"]

@@ -16,11 +16,15 @@ import overtone
 from overtone._utils.memory_errors import is_out_of_memory
 from overtone.cli import STARTED
 from overtone.cli._compare import compare_command
+from overtone.cli._convert import convert_command
 from overtone.cli._fit import fit_command
+from overtone.cli._lint import lint_command
+from overtone.cli._mcp import mcp_command
 from overtone.cli._options import examples
 from overtone.cli._predict import predict_command
 from overtone.cli._report import report_command
 from overtone.cli._scan import scan_command
+from overtone.cli._schema import schema_command
 from overtone.cli._study import study
 from overtone.cli._usage import in_flags, wrong_usage
 from overtone.cli._verify import verify_command
@@ -60,6 +64,10 @@ verbs: tuple[click.Command, ...] = (
     study,
     report_command,
     verify_command,
+    lint_command,
+    convert_command,
+    schema_command,
+    mcp_command,
 )
 for verb in verbs:
     cli.add_command(verb)

@@ -13,6 +13,8 @@ INDIRECT = {"fraction": "--held-out", "size": "--blocks", "add_noise": "--noise"
 """Flags whose argument of the library has another name."""
 
 ARGUMENT = re.compile(r"\b([a-z_]+)=(?:True\b)?")
+RANGE = re.compile(r"=\((\w+), (\w+)\)")
+"""A pair as a keyword argument's value, which the command line writes without parentheses."""
 COMMAND = re.compile(r"No such command (.*)\.", re.DOTALL)
 """What Click says of a verb that it does not know, quoted as `repr` does."""
 EXTRA = re.compile(r"unexpected extra arguments? \((.*)\)")
@@ -73,9 +75,18 @@ def in_flags(error: OvertoneError, group: click.Group) -> str:
     # A library error knows no verb: the flags of all verbs are searched, where a name means the same in each.
     for verb in group.commands.values():
         names |= {p.name: p.opts[0] for p in verb.params if isinstance(p, click.Option) and p.name}
-    do = ARGUMENT.sub(lambda match: names.get(match[1], match[0]), error.do)
+    do = ARGUMENT.sub(lambda match: _as_flag(match, names), RANGE.sub(r"=\1,\2", error.do))
     # Subclasses may take other arguments; the sentence is that of the four parts.
     return str(OvertoneError(error.expected, error.got, do, names.get(error.source or "", error.source)))
+
+
+def _as_flag(match: re.Match[str], names: dict[str, str]) -> str:
+    """Return the flag of a keyword argument, with a space before a value that follows."""
+    flag = names.get(match[1])
+    if flag is None:
+        return match[0]
+    value_follows = match.string[match.end() : match.end() + 1].strip(" ,;:.")
+    return f"{flag} " if value_follows else flag
 
 
 def _bad_value(message: str, kind: click.ParamType) -> str:

@@ -1,6 +1,8 @@
 from ._bandwidth import recommend_bandwidth as recommend_bandwidth
 from ._fresh import fresh as fresh
 from ._grid_plan import plan as plan
+from ._lint import LintCode as LintCode
+from ._lint import lint as lint
 from ._plan import Plan as Plan
 from ._reasons import ReasonCode as ReasonCode
 from ._run_size import Budget as Budget

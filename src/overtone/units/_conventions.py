@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import overload
 
 from overtone.errors import InputError
 from overtone.units._bandwidth import (
@@ -30,12 +31,14 @@ class _SettingKind:
         value: Function from (bandwidth in native frequency, number of coordinates or None) to the value; the smallest
             sufficient one if values are integers.
         rescaled: Function from (value, factor) to the value for which every frequency is multiplied by the factor.
+        whole: Whether its values are whole numbers.
     """
 
     name: str
     bandwidth: Callable[[float, int | None], float]
     value: Callable[[float, int | None], float]
     rescaled: Callable[[float, float], float]
+    whole: bool = False
 
 
 def _times(value: float, factor: float) -> float:
@@ -98,6 +101,7 @@ _OCTAVES = _SettingKind(
     bandwidth=lambda value, _: octave_bandwidth(value),
     value=lambda bandwidth, _: float(octave_count(bandwidth)),
     rescaled=_octaves_up,
+    whole=True,
 )
 """L of 2^0 ... 2^(L-1); rescaling multiplies the highest frequency exactly, so that L need not stay an integer."""
 
@@ -168,7 +172,7 @@ CONVENTIONS: dict[str, Convention] = {
 _ALIASES = {"ffn": "tancik"}
 
 
-def _convention(name: str) -> Convention:
+def find_convention(name: str) -> Convention:
     """Return the convention of a name.
 
     Args:
@@ -219,9 +223,9 @@ def convert(
         >>> round(units.convert(10, of="deepxde", to="tancik", domain=(-1, 1)), 4)
         3.1831
     """
-    source, target = _convention(of), _convention(to)
-    source_length = _length(domain or source.domain, of, "domain")
-    target_length = _length(to_domain or target.domain, to, "to_domain")
+    source, target = find_convention(of), find_convention(to)
+    source_length = _length(domain or usual_domain(of, "domain"), "domain")
+    target_length = _length(to_domain or usual_domain(to, "to_domain"), "to_domain")
     # Native frequency times its cycles times the length of the range are cycles across the samples.
     factor = source.cycles * source_length / (target.cycles * target_length)
     if source.kind is target.kind:
@@ -229,15 +233,33 @@ def convert(
     return target.kind.value(source.kind.bandwidth(value, inputs) * factor, inputs)
 
 
-def _length(domain: tuple[float, float] | None, library: str, argument: str) -> float:
-    """Return the length of a coordinate range."""
-    if domain is None:
+@overload
+def usual_domain(library: str) -> tuple[float, float] | None: ...
+@overload
+def usual_domain(library: str, argument: str) -> tuple[float, float]: ...
+def usual_domain(library: str, argument: str = "") -> tuple[float, float] | None:
+    """Return the range to which a library's examples scale coordinates, None if it has no usual one.
+
+    Args:
+        library: A key of `CONVENTIONS`.
+        argument: The argument that replaces it, if one is required.
+
+    Raises:
+        InputError: If the name is unknown, or a range is required and the library has no usual one.
+    """
+    domain = find_convention(library).domain
+    if domain is None and argument:
         raise InputError(
             f"the range of the coordinates, since {library!r} has no usual one",
             "none",
             f"pass {argument}=(low, high)",
             argument,
         )
+    return domain
+
+
+def _length(domain: tuple[float, float], argument: str) -> float:
+    """Return the length of a coordinate range."""
     if len(domain) != 2 or not all(map(math.isfinite, domain)) or domain[0] >= domain[1]:
         raise InputError(
             "a range (low, high) with low below high", repr(domain), f"pass {argument}=(low, high)", argument
