@@ -1,3 +1,4 @@
+from ._amplitude_coherence import AmplitudeCoherence as AmplitudeCoherence
 from ._bands import BandFollowing as BandFollowing
 from ._bands import BandWeighted as BandWeighted
 from ._spectral import FocalFrequency as FocalFrequency
