@@ -16,8 +16,6 @@ def missing_page(address):
     name = address.removeprefix(SITE)
     if name.endswith(".schema.json"):
         source = ROOT / "src/overtone/cli/schemas" / name
-    elif name == "changelog.html":
-        source = ROOT / "CHANGELOG.md"
     else:
         source = ROOT / "docs" / name.replace(".html", ".md")
     return [] if source.is_file() else [name]
