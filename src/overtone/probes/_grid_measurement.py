@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from overtone.errors import InputError
+from overtone.probes._residual import residual_of
 from overtone.signals import Grid, Signal
 from overtone.signals._blocks import Blocks
 from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict
@@ -162,7 +163,7 @@ class GridMeasurement:
         Returns:
             `residual_power` and `cross_power` (band, channel) and the mean square errors, as NumPy arrays and floats.
         """
-        residual = self.target - prediction.to(self.target.dtype)
+        residual = residual_of(self.target, prediction)
         row: dict[str, Any] = {}
         if bool(residual.isfinite().all()):
             # Linearity: the cross power with the prediction follows from that with the residual, without a second

@@ -363,7 +363,9 @@ class RunWriter:
         if margins is not None:
             self.guard(step, name, lambda: self._store_margins(step, name, margins))
         if np.isnan(row["residual_power"]).all():
-            self._note(step, name, NOT_FINITE, "the network's outputs are not finite")
+            finite = math.isfinite(float(row.get("train_error", math.nan)))
+            what = "so large that the target is lost in rounding" if finite else "not finite"
+            self._note(step, name, NOT_FINITE, f"the network's outputs are {what}")
         return row
 
     def _faults_of(self, name: str) -> list[dict[str, Any]]:

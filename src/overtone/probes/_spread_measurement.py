@@ -11,6 +11,7 @@ from torch import Tensor
 
 from overtone.probes._coarse_modes import CoarseModes
 from overtone.probes._grid_measurement import noise_variance, squared_errors, trained_mask
+from overtone.probes._residual import residual_of
 from overtone.probes._spread_sampling import Spread, Tiles, draw_single_samples
 from overtone.signals import Signal
 from overtone.signals._blocks import Blocks
@@ -107,7 +108,7 @@ class SpreadMeasurement:
             and `margins`, half the widths of 95 % intervals of the errors, of the residual power for all channels
             together, and, as `relative_power`, of the ratio of residual to target power.
         """
-        residual = self._target - prediction.to(self._target.dtype)
+        residual = residual_of(self._target, prediction)
         row: dict[str, Any] = {}
         margins: dict[str, Any] = {}
         if bool(residual.isfinite().all()):

@@ -17,6 +17,7 @@ from overtone._utils.tensors import as_tensor
 from overtone.errors import InputError
 from overtone.probes._describe import describe_samples
 from overtone.probes._inputs import Inputs, TensorInputs
+from overtone.probes._residual import residual_of
 from overtone.probes._targets import ProbeTarget
 from overtone.records import Header
 from overtone.spectra import Bands, BandTransform
@@ -265,8 +266,10 @@ class TransformView(OutputView):
     def compare(self, outputs: Tensor) -> Row:
         """Return powers and mean square errors; the powers are NaN if an output is not finite."""
         values = self.target.values
-        residual = values - self.target.read(outputs).to(values.dtype)
-        square = residual.reshape(len(residual), -1).double().square().mean(1)
+        predictions = self.target.read(outputs)
+        error = values - predictions.to(values.dtype)
+        square = error.reshape(len(error), -1).double().square().mean(1)
+        residual = residual_of(values, predictions)
         row: Row = {"train_error": float(square[~self._held_out].mean())}
         if bool(self._held_out.any()):
             row["held_out_error"] = float(square[self._held_out].mean())
