@@ -86,3 +86,16 @@ html_theme_options = {
     "navigation_depth": 2,
     "show_nav_level": 1,
 }
+
+
+def setup(app):
+    """Write the lab beside the pages, so that it opens from the site."""
+    app.connect("build-finished", write_lab)
+
+
+def write_lab(app, exception):
+    """Write `lab.html` at the root of the built site."""
+    if exception is None and app.builder.format == "html":
+        from overtone import lab
+
+        lab.write(Path(app.outdir) / "lab.html")

@@ -5,6 +5,7 @@ from . import controller as controller
 from . import early_stopping as early_stopping
 from . import errors as errors
 from . import fitting as fitting
+from . import lab as lab
 from . import nn as nn
 from . import planning as planning
 from . import plots as plots

@@ -18,6 +18,7 @@ from overtone.cli import STARTED
 from overtone.cli._compare import compare_command
 from overtone.cli._convert import convert_command
 from overtone.cli._fit import fit_command
+from overtone.cli._lab import lab_command
 from overtone.cli._lint import lint_command
 from overtone.cli._mcp import mcp_command
 from overtone.cli._options import examples
@@ -68,6 +69,7 @@ verbs: tuple[click.Command, ...] = (
     convert_command,
     schema_command,
     mcp_command,
+    lab_command,
 )
 for verb in verbs:
     cli.add_command(verb)
