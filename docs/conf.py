@@ -75,7 +75,9 @@ html_title = "overtone"
 html_logo = "_static/logo.svg"
 html_favicon = "_static/logo.svg"
 html_css_files = ["site.css"]
+html_js_files = ["site.js"]
 html_show_sourcelink = False
+html_show_search_summary = False  # summaries are fetched, which pages opened from a file may not do
 html_theme_options = {
     "logo": {"text": "overtone"},
     "navbar_end": ["theme-switcher"],
@@ -84,6 +86,8 @@ html_theme_options = {
     "footer_end": [],
     "show_toc_level": 2,
     "navigation_depth": 2,
+    "collapse_navigation": True,
+    "header_links_before_dropdown": 7,
     "show_nav_level": 1,
 }
 

@@ -10,6 +10,7 @@ from typing import Any
 from sphinx.application import Sphinx
 
 REPOSITORY = "https://github.com/overtone-dev/overtone/blob/main/"
+REMOTE_PICTURE = re.compile(r"!\[([^\]]*)\]\(https?://[^)\s]*\)")
 LINK = re.compile(r"(\]\()([^)\s#:]+)((?:#[^)\s]*)?\))")
 
 
@@ -27,12 +28,16 @@ def resolve(text: str, page: Path, docs: Path) -> str:
             return match[0]
         if target.is_relative_to(docs):
             return match[0]
-        served = {root / "CONTRIBUTING.md": "development/contributing.md", root / "CHANGELOG.md": "development/changes.md"}
+        served = {
+            root / "CONTRIBUTING.md": "development/contributing.md",
+            root / "CHANGELOG.md": "development/changes.md",
+        }
         if target in served:
             return f"{match[1]}{os.path.relpath(docs / served[target], page.parent)}{match[3]}"
         return f"{match[1]}{REPOSITORY}{target.relative_to(root)}{match[3]}"
 
-    return LINK.sub(replace, text)
+    # Pages load nothing from a network: a remote picture, such as a badge, is shown as its description.
+    return LINK.sub(replace, REMOTE_PICTURE.sub(r"\1", text))
 
 
 INCLUDE = re.compile(r"^```\{include\} (\S+)\n```$", re.MULTILINE)

@@ -13,6 +13,7 @@ from sphinx.application import Sphinx
 
 from overtone.errors import InputError
 
+
 def doors() -> list[str]:
     """Return the public packages and sub-packages: those that export names, and are not private."""
     names = []
@@ -38,7 +39,8 @@ def load(module: ModuleType, name: str) -> Any:
 
 def exported(module: ModuleType) -> list[str]:
     """Return the names that a package exports, sorted."""
-    return sorted(getattr(module, "__all__", ()))
+    classes = [name for name, value in vars(module).items() if inspect.isclass(value)]
+    return sorted(getattr(module, "__all__", classes))
 
 
 def directive(package: str, name: str, member: Any) -> list[str]:
@@ -60,7 +62,11 @@ def home_of(member: Any, name: str) -> str:
     """Return the package that exports a name which the top package hands on, or "" if it is the top package."""
     parts = getattr(member, "__module__", "overtone").split(".")
     home = ".".join(part for part in parts if not part.startswith("_"))
-    return home if home in doors() and home != "overtone" and name in exported(importlib.import_module(home)) else ""
+    return (
+        home
+        if home in doors() and home != "overtone" and name in exported(importlib.import_module(home))
+        else ""
+    )
 
 
 def is_class(member: Any) -> bool:
@@ -116,7 +122,9 @@ def escape(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: lis
         if literal or line.lstrip().startswith((".. ", ":")) and "::" in line:
             continue
         parts = CODE.split(line)
-        parts[::2] = [re.sub(r"([|*])|(?<=\w)(_)(?=\W|$)", lambda m: "\\" + m[0], part) for part in parts[::2]]
+        parts[::2] = [
+            re.sub(r"([|*])|(?<=\w)(_)(?=\W|$)", lambda m: "\\" + m[0], part) for part in parts[::2]
+        ]
         lines[index] = "".join(parts)
 
 

@@ -1,0 +1,230 @@
+"""The site builds without warnings or a network, leads where it says, has every public name, and is accessible."""
+
+from __future__ import annotations
+
+import fcntl
+import importlib
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from functools import cache
+from html.parser import HTMLParser
+from pathlib import Path
+from types import ModuleType
+from urllib.parse import unquote
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, sync_playwright
+
+import overtone
+
+pytestmark = [pytest.mark.browser, pytest.mark.timeout(900)]
+
+ROOT = Path(__file__).parents[2]
+KINDS = (
+    "index",
+    "tutorials/01-first-fit",
+    "guide/units",
+    "theory/why-low-frequencies-first",
+    "reference/generated/overtone.spectra",
+    "auto_gallery/index",
+    "auto_gallery/measure/plot_photograph",
+    "search",
+)
+"""One page of each kind."""
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built site. Workers of one session share it: the first one builds, and the others wait."""
+    shared = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        shared = shared.parent
+    html, log = shared / "site", shared / "site.log"
+    with (shared / "site.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not log.exists():
+            command = [sys.executable, "-m", "sphinx", "-b", "html", "-W", "--keep-going", "-q", "docs", html]
+            path = os.pathsep.join(str(Path(place).resolve()) for place in sys.path if place.endswith("src"))
+            settings = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": path}
+            build = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True)
+            log.write_text(f"{build.returncode}\n{build.stdout}{build.stderr}", encoding="utf-8")
+    code, _, report = log.read_text(encoding="utf-8").partition("\n")
+    assert code == "0", report
+    return html
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    path = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    assert path, "expected a browser to look at pages"
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(
+            executable_path=path, args=["--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage"]
+        )
+        yield opened
+        opened.close()
+
+
+class Links(HTMLParser):
+    """The anchors of a page, its links, and what it loads."""
+
+    def __init__(self, page: str) -> None:
+        super().__init__()
+        self.anchors: set[str] = {""}
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.feed(page)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        values = {name: value or "" for name, value in attrs}
+        self.anchors |= {values[name] for name in ("id", "name") if name in values}
+        if tag == "a" and "href" in values:
+            self.links.append(values["href"])
+        if "src" in values:
+            self.loads.append(values["src"])
+        relation = values.get("rel", "").split()
+        if tag == "link" and {"stylesheet", "icon", "preload", "modulepreload"} & set(relation):
+            self.loads.append(values["href"])
+        self.loads += re.findall(r"url\(['\"]?([^'\")]+)", values.get("style", ""))
+
+
+@cache
+def read(page: Path) -> Links:
+    return Links(page.read_text(encoding="utf-8"))
+
+
+def remote(targets: list[str]) -> list[str]:
+    """The targets that would be loaded from a network."""
+    return [target for target in targets if re.match(r"(https?:)?//", target)]
+
+
+def lost(page: Path) -> list[str]:
+    """The links, pictures and scripts of a page that lead to no file or no anchor of the site."""
+    missing = []
+    for target in read(page).links + read(page).loads:
+        if re.match(r"[a-z]+:|//", target):
+            continue
+        path, _, anchor = unquote(target).partition("#")
+        file = (page.parent / path.partition("?")[0]) if path else page
+        if not file.is_file() or (file.suffix == ".html" and anchor not in read(file.resolve()).anchors):
+            missing.append(target)
+    return missing
+
+
+def exported(module: ModuleType) -> list[str]:
+    """The names that a package exports; the small package of errors has no list of them."""
+    classes = [name for name, value in vars(module).items() if isinstance(value, type)]
+    return list(getattr(module, "__all__", classes))
+
+
+def doors(module: ModuleType) -> Iterator[ModuleType]:
+    """A public package and the public packages that it exports."""
+    yield module
+    for name in exported(module):
+        path = Path(module.__file__).parent / name / "__init__.py"
+        if path.exists():
+            yield from doors(importlib.import_module(f"{module.__name__}.{name}"))
+
+
+def named(text: str, package: str, name: str) -> bool:
+    """Whether the page of a package documents a name, or refers to the page that does."""
+    return f'id="{package}.{name}"' in text or f">{package}.{name}<" in text or f"ot.{name}<" in text
+
+
+def pages(site: Path) -> list[Path]:
+    return sorted(page.resolve() for page in site.rglob("*.html") if "_static" not in page.parts)
+
+
+def test_pages_lead_to_pages_and_anchors_that_exist(site):
+    assert len(pages(site)) > 100
+    assert {str(page.relative_to(site.resolve())): lost(page) for page in pages(site) if lost(page)} == {}
+
+
+def test_no_page_loads_anything_from_a_network(site):
+    assert {page.name: remote(read(page).loads) for page in pages(site) if remote(read(page).loads)} == {}
+    loaded = [
+        target
+        for file in site.rglob("*.css")
+        for target in remote(re.findall(r"url\(['\"]?([^'\")]+)", file.read_text(encoding="utf-8")))
+    ]
+    assert loaded == []
+
+
+def test_the_reference_has_every_public_name(site):
+    packages = list(doors(overtone))
+    assert len(packages) > 17
+    missing = []
+    for module in packages:
+        text = (site / f"reference/generated/{module.__name__}.html").read_text(encoding="utf-8")
+        missing += [
+            f"{module.__name__}.{name}" for name in exported(module) if not named(text, module.__name__, name)
+        ]
+    assert missing == []
+
+
+@pytest.mark.parametrize("theme", ["light", "dark"])
+def test_pages_are_accessible_and_ask_no_network(site, browser, theme):
+    context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=theme)
+    requests: list[str] = []
+    context.on("request", lambda request: requests.append(request.url))
+    serious = []
+    for kind in KINDS:
+        tab = context.new_page()
+        tab.goto((site / f"{kind}.html").as_uri())
+        tab.wait_for_load_state("load")
+        assert tab.evaluate("document.documentElement.dataset.theme") == theme
+        for finding in Axe().run(tab).response["violations"]:
+            if finding["impact"] in ("serious", "critical"):
+                serious.append((kind, finding["id"], finding["nodes"][0]["html"]))
+        tab.close()
+    context.close()
+    assert serious == []
+    assert [url for url in requests if not url.startswith(("file:", "data:", "blob:"))] == []
+
+
+def test_no_page_is_wider_than_a_phone(site, browser):
+    context = browser.new_context(viewport={"width": 390, "height": 844})
+    tab = context.new_page()
+    wide = []
+    for kind in KINDS:
+        tab.goto((site / f"{kind}.html").as_uri())
+        if tab.evaluate("document.scrollingElement.scrollWidth") > 390:
+            wide.append(kind)
+    context.close()
+    assert wide == []
+
+
+def test_the_search_works_without_a_server(site, browser):
+    tab = browser.new_page()
+    tab.goto((site / "search.html").as_uri() + "?q=bandwidth")
+    tab.wait_for_selector("#search-results li a", timeout=30_000)
+    assert tab.locator("#search-results li a").count() > 5
+    tab.close()
+
+
+def test_formulas_are_drawn(site, browser):
+    tab = browser.new_page()
+    tab.goto((site / "theory/why-low-frequencies-first.html").as_uri())
+    tab.wait_for_selector("mjx-container svg", timeout=30_000)
+    assert tab.locator("mjx-merror").count() == 0
+    tab.close()
+
+
+def test_faults_of_pages_are_recognised(tmp_path):
+    page = tmp_path / "page.html"
+    page.write_text(
+        '<h1 id="top">x</h1><a href="#top">a</a><a href="#gone">b</a><a href="no.html">c</a><img src="no.png">'
+        '<script src="https://cdn.example/x.js"></script><link rel="stylesheet" href="//cdn.example/x.css">'
+    )
+    assert lost(page.resolve()) == ["#gone", "no.html", "no.png"]
+    assert remote(read(page.resolve()).loads) == ["https://cdn.example/x.js", "//cdn.example/x.css"]
+
+
+def test_a_name_without_an_entry_is_recognised():
+    assert named('<dt id="overtone.nn.Dense">', "overtone.nn", "Dense")
+    assert not named('<dt id="overtone.nn.Denser">', "overtone.nn", "Dense")
