@@ -50,7 +50,7 @@ def directive(package: str, name: str, member: Any) -> list[str]:
     if home:  # the same object under a shorter name: documented once
         return [f"* ``ot.{name}``: :py:obj:`{home}.{name}`", ""]
     if isinstance(member, InputError):
-        return [f".. py:class:: {path}", "   :no-index:", "", f"   Needs {member.expected}.", ""]
+        return [f".. py:class:: {path}", "", f"   Needs {member.expected}.", ""]
     if inspect.isclass(member):
         return [f".. autoclass:: {path}", "   :members:", "   :show-inheritance:", ""]
     if callable(member) and hasattr(member, "__name__"):
