@@ -87,7 +87,6 @@ html_theme_options = {
     "show_toc_level": 2,
     "navigation_depth": 2,
     "collapse_navigation": True,
-    "header_links_before_dropdown": 7,
     "show_nav_level": 1,
 }
 
