@@ -125,6 +125,9 @@ def test_curves_of_several_runs_and_predicted_against_measured_are_the_same() ->
         predicted().against(),
     ):
         compare(screen, plots.to_matplotlib(screen))
+    page = compared.figure()
+    assert page.get_size_inches()[0] == 7.2
+    assert [len(ax.lines) for ax in page.axes] == [2, 2, 3]
 
 
 def test_pictures_on_paper_have_every_pixel(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from overtone._utils.optional import require_extra
 from overtone._utils.text import plural
 from overtone.cli._announcements import announce
 from overtone.cli._completion import complete_run
@@ -65,6 +66,8 @@ def report_command(
     from overtone import reports as pages
 
     _check_apart(runs, Path(out))
+    if figures is not None:
+        require_extra("figures")
     verdicts = [{"run": run, "verdict": pages.verdict(records.load(run))} for run in runs]
     try:
         path = pages.report([Path(run) for run in runs], Path(out))

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import plotly.graph_objects as go
@@ -16,7 +17,11 @@ from overtone.plots import _style as style
 from overtone.plots._errors import PSNR
 from overtone.plots._labels import escaped
 from overtone.plots._learning import LearningStep
+from overtone.plots._paper import checked_path, save_figure, side_by_side
 from overtone.plots._spectra import Spectra
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 _DASHES = ("solid", "dash", "dot", "dashdot")
 
@@ -107,6 +112,33 @@ class RunComparison:
         kind = "held-out samples" if name == "held_out" else "training samples"
         fig.update_yaxes(title=f"PSNR, {kind} (dB)")
         return fig
+
+    def figure(self, width: float | str = "double") -> Figure:
+        """Draw all three as one Matplotlib figure, for papers: PSNR, learning steps, spectra, side by side.
+
+        Args:
+            width: "single", "double", or inches, as in `Plot.figure`.
+
+        Raises:
+            InputError: If Matplotlib is not installed, or the width is unknown.
+        """
+        return side_by_side([self.psnr_curves(), self.learning_steps(), self.final_spectra()], width)
+
+    def save(self, path: str | Path, width: float | str = "double") -> Path:
+        """Write that figure as PDF, PNG or SVG, whole or not at all.
+
+        Args:
+            path: Its suffix decides the format.
+            width: As in `figure`.
+
+        Returns:
+            The path.
+
+        Raises:
+            InputError: If the suffix is another one, Matplotlib is not installed, or the width is unknown.
+            OSError: If the file cannot be written.
+        """
+        return save_figure(self.figure(width), checked_path(path))
 
     def psnr_shown(self) -> str:
         """Return the variable that `psnr_curves` draws, the same for all records."""

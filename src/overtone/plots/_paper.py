@@ -173,6 +173,18 @@ def to_matplotlib(
         return printed_figure(figure, ax, inches)
 
 
+def side_by_side(figures: Sequence[go.Figure], width: float | str) -> Figure:
+    """Draw Plotly figures of one panel side by side, the whole `width` wide."""
+    inches = _inches(width)
+    with settings_in_force():
+        from overtone.plots._rendering import PaperFigure, printed_figure
+
+        page = PaperFigure((inches, 0.9 * inches / len(figures) + 0.4), layout="constrained")
+        for figure, ax in zip(figures, page.subplots(1, len(figures)), strict=True):
+            printed_figure(figure, ax, inches / len(figures))
+        return page
+
+
 def save_figure(figure: Figure, path: str | Path) -> Path:
     """Write a Matplotlib figure as PDF, PNG or SVG, whole or not at all, without a browser.
 

@@ -177,7 +177,7 @@ def _finish(place: Any, panel: Panel, figure: go.Figure) -> None:
         if layout.showticklabels is False:
             place.tick_params(axis=letter, labelbottom=letter != "x", labelleft=letter != "y")
         title = plain(layout.title.text)
-        axis.set_label_text(_wrapped(title, place) if letter == "y" else title)
+        axis.set_label_text(_wrapped(title, place, letter))
     if not any(t.type in ("heatmap", "image") for t in figure.data):
         place.grid(True)
         place.set_axisbelow(True)
@@ -185,10 +185,11 @@ def _finish(place: Any, panel: Panel, figure: go.Figure) -> None:
         place.set_aspect("equal")
 
 
-def _wrapped(title: str, place: Any) -> str:
-    """Return a title in lines that are no longer than the vertical axis, which would have no room otherwise."""
+def _wrapped(title: str, place: Any, letter: str) -> str:
+    """Return a title in lines that are no longer than its axis, which would have no room otherwise."""
     # A letter of 8 points is about 0.056 inches wide.
-    inches = place.get_position().height * place.get_figure(root=True).get_figheight()
+    box, canvas = place.get_position(), place.get_figure(root=True)
+    inches = box.width * canvas.get_figwidth() if letter == "x" else box.height * canvas.get_figheight()
     return textwrap.fill(title, max(16, int(inches / 0.056)))
 
 
