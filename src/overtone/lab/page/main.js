@@ -4,8 +4,9 @@ const element = (id) => document.getElementById(id);
 const FILE = JSON.parse(element("file").textContent);
 const form = element("settings");
 const BUDGET = 9; // milliseconds of training in a frame of 16.7
+const STILL = window.matchMedia("(prefers-reduced-motion: reduce)");
 
-let settings, lab, playing = false, cursor = null, pen = null, waiting = 0, frames = [];
+let settings, lab, playing = false, cursor = null, pen = null, waiting = 0, frames = [], drawn = 0, written = 0;
 
 /** Say something in the status line. */
 const say = (text) => { element("status").textContent = text; };
@@ -70,7 +71,7 @@ function showTable() {
   element("bands").replaceChildren(...lab.bands.names.map((name, b) => {
     const line = document.createElement("tr");
     const step = measured[b] === null ? "–" : measured[b].toLocaleString("en");
-    [name, digits(Math.sqrt(lab.target[b])), digits(row.errors[b]), expected(b), step].forEach((text, i) => {
+    [name, Number.isNaN(row.errors[b]) ? "0" : digits(Math.sqrt(lab.target[b])), digits(row.errors[b]), expected(b), step].forEach((text, i) => {
       const cell = document.createElement(i ? "td" : "th");
       if (!i) cell.scope = "row";
       cell.textContent = text;
@@ -112,7 +113,9 @@ function frame(now) {
   const goal = settings.steps > lab.step ? settings.steps : 200000;
   const before = lab.history.length;
   lab.train(goal, performance.now() + BUDGET);
-  if (lab.history.length > before) show();
+  // Readers who ask for little motion get a new picture twice a second; the table follows once a second.
+  if (lab.history.length > before && now - drawn >= (STILL.matches ? 500 : 0)) { drawn = now; show(); }
+  if (now - written >= 1000) { written = now; showTable(); }
   if (!Number.isFinite(lab.history.at(-1).loss)) { pause(); return; }
   if (lab.step >= goal) { pause("Stopped"); return; }
   requestAnimationFrame(frame);
@@ -234,5 +237,6 @@ function connect() {
 
 /** For tests and the console: the present experiment, and the parts of which it is made. */
 window.overtoneLab = { get lab() { return lab; }, get frames() { return frames; }, Lab, Bands, readAddress, writeAddress, uniformGenerator, DEFAULTS };
+document.body.classList.toggle("embedded", location.search === "?embedded");
 connect();
 open();

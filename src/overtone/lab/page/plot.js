@@ -92,7 +92,7 @@ function drawSpectrum(canvas, bands, target, learned, error) {
   axes.range([-0.5, bands.count - 0.5], [0, top]);
   const every = axes.width < 420 ? 2 : 1;
   const names = bands.names.map((name, b) => [b, b % every ? "" : name.split("–")[0]]);
-  axes.ticks(names, [[0, "0"], [top / 1.15, (top / 1.15).toPrecision(2)]], "lowest frequency of the band, cycles per window");
+  axes.ticks(names, [[0, "0"], [top / 1.15, (top / 1.15).toPrecision(2)]], "lowest frequency of the band (cycles)");
   const width = (axes.x(1) - axes.x(0)) * 0.27;
   [[target, "target"], [learned, "learned"], [error, "error"]].forEach(([powers, name], i) => {
     axes.pen.fillStyle = colour(name);
