@@ -104,8 +104,8 @@ KINDS: tuple[Callable[[Path], Run], ...] = (
 def test_no_figure_of_a_run_has_two_values(kind: Callable[[Path], Run], tmp_path: Path) -> None:
     run = kind(tmp_path)
     page = page_text(run.report())
-    answer = json.loads(json.dumps(_finite(_document(run, "page"))))
-    found = united(told(page), told(_text(run, "page")), told_in_json(answer))
+    answer = json.loads(json.dumps(_finite(_document(run, tmp_path / "page"))))
+    found = united(told(page), told(_text(run, tmp_path / "page")), told_in_json(answer))
     assert found["PSNR, training samples"]
     assert found["training time"]
     assert found["bands learned"]

@@ -8,8 +8,8 @@ from torch import Tensor
 LARGE = 100.0
 """Ratio of the largest prediction to the largest target above which float32 loses the target in the residual."""
 
-LOST = 1e12
-"""Ratio above which float64 keeps fewer than four digits of the target in the residual."""
+DIGITS = 1e-4
+"""Relative rounding error of the residual's variation above which it is undetermined."""
 
 
 def residual_of(target: Tensor, prediction: Tensor) -> Tensor:
@@ -17,7 +17,8 @@ def residual_of(target: Tensor, prediction: Tensor) -> Tensor:
 
     When training diverges, the outputs become large and almost constant. Their difference from the target then rounds
     to a constant in float32, without any power above frequency 0, as if every band had been learned. In float64 the
-    target remains in the residual. Above a ratio of 1e12 it is lost in float64 too, and the residual is NaN.
+    target remains in the residual. Where a constant output is so large that float64 loses the target too, the residual
+    is NaN.
 
     Args:
         target: The target.
@@ -34,6 +35,8 @@ def residual_of(target: Tensor, prediction: Tensor) -> Tensor:
     scale = target.abs().amax()
     if not bool(largest.isfinite()) or not bool(largest > LARGE * scale):
         return residual
-    if bool(largest > LOST * scale) and bool(scale > 0):
+    wide = prediction.to(target.device).double()
+    variation = torch.maximum((wide - wide.mean()).abs().amax(), scale.double())
+    if bool(torch.finfo(torch.float64).eps * largest.double() > DIGITS * variation):
         return torch.full_like(residual, torch.nan)
-    return target.double() - prediction.to(target.device).double()
+    return target.double() - wide

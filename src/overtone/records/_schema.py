@@ -20,8 +20,8 @@ SCHEMA = 1
 """Version of the schema. A reader refuses records of a higher one."""
 
 NOT_FINITE = "not finite"
-"""Code in the attribute `faults` of rows that are NaN because the network's outputs are, or are above 1e12
-times the target: these rows were measured."""
+"""Code in the attribute `faults` of rows that are NaN because the network's outputs are, or are a
+constant so large that the target is lost in rounding: these rows were measured."""
 
 FAILED = "failed"
 """Code in the attribute `faults` of rows that are NaN or missing because they could not be measured or written."""
