@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -34,6 +36,17 @@ def test_json_is_one_document(call):  # noqa: F811
     assert score["variable"] == "b"
     assert score["bands"][3]["power_ratio"] == pytest.approx(0.25)
     assert answer.json["wavelength_unit"] == "samples"
+
+
+def test_out_writes_a_page_to_a_free_folder(call):  # noqa: F811
+    words = ("verify", "blurred.npy", "truth.npy", "--periodic", "--out", "page")
+    answer = call(*words, "--json")
+    assert answer.json["report"] == str(Path("page") / "report.html")
+    assert [path.name for path in Path("page").iterdir()] == ["report.html"]
+    again = call(*words)
+    assert again.code == 2
+    assert "expected a new or empty folder" in again.err
+    assert "Report: file://" in call(*words[:-1], "other").out
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -10,6 +11,7 @@ import click
 from overtone._utils.text import number, plural
 from overtone.cli._options import Numbers, Verb, chain, examples, flag, json_flag, words
 from overtone.cli._output import WIDTH, paragraph, print_json
+from overtone.errors import InputError, RunError
 
 if TYPE_CHECKING:
     from overtone.verification import Verification
@@ -23,7 +25,7 @@ ROWS = 12
     cls=Verb,
     short_help="Compare forecast fields with true ones by scale.",
     epilog=examples(
-        "overtone verify forecast.nc truth.nc --var t2m --lead lead_time",
+        "overtone verify forecast.nc truth.nc --var t2m --lead lead_time --out verify",
         "overtone verify forecast.npy truth.npy --spacing 25 --unit km",
         "overtone verify forecast.npz truth.npz --var t2m,u --json",
     ),
@@ -66,6 +68,13 @@ ROWS = 12
         section="Fields",
         help="Coverage probability of the intervals.",
     ),
+    flag(
+        "--out",
+        type=click.Path(),
+        metavar="DIR",
+        section="Output",
+        help="Write report.html to a new or empty folder.",
+    ),
     json_flag,
 )
 def verify_command(
@@ -74,6 +83,7 @@ def verify_command(
     variables: str | None,
     space: str | None,
     spacing: tuple[float, ...] | None,
+    out: str | None,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -85,6 +95,8 @@ def verify_command(
     from overtone.verification import verify
     from overtone.verification._files import read_fields
 
+    if out is not None:
+        _check_free(Path(out))
     distances = spacing[0] if spacing is not None and len(spacing) == 1 else spacing
     result = verify(
         read_fields(forecast),
@@ -94,12 +106,35 @@ def verify_command(
         spacing=distances,
         **options,
     )
+    page = None if out is None else _write(result, Path(out) / "report.html")
     if as_json:
-        print_json(result.to_json())
+        # The key is absent without --out.
+        print_json(result.to_json() | ({} if page is None else {"report": str(page)}))
         return
     click.echo(
         "\n\n".join([_head(result), *(_table(result, score) for score in result.scores), _said(result)])
     )
+    if page is not None:
+        click.echo(f"\nReport: {page.resolve().as_uri()}")
+
+
+def _check_free(folder: Path) -> None:
+    """Refuse a folder that holds anything, before the fields are read.
+
+    Raises:
+        InputError: If it is taken, or a file.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise InputError("a folder to write to", "a file", "choose another --out", str(folder))
+    if folder.is_dir() and any(folder.iterdir()):
+        raise InputError("a new or empty folder", "one with files in it", "choose another --out", str(folder))
+
+
+def _write(result: Verification, path: Path) -> Path:
+    try:
+        return result.report(path)
+    except RunError as refused:
+        raise InputError(refused.expected, refused.got, refused.do, refused.source) from refused
 
 
 def _head(result: Verification) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from pathlib import Path
 from typing import Any, final
 
 from overtone.verification._geometry import FieldGeometry
@@ -121,6 +122,24 @@ class Verification:
         from overtone.verification._wording import verification_sentences
 
         return verification_sentences(self)
+
+    def report(self, out: str | Path) -> Path:
+        """Write one self-contained HTML page that works offline: sentences, figures by scale and lead time, tables.
+
+        Args:
+            out: The page's path, by custom ending in `.html`. Written whole or not at all.
+
+        Returns:
+            The path of the page.
+
+        Raises:
+            InputError: If `out` is a folder.
+            RunError: If the page cannot be written.
+        """
+        from overtone.reports._page import render, write_html
+        from overtone.verification._page import verification_page
+
+        return write_html(Path(out), render(verification_page(self)))
 
     def to_json(self) -> dict[str, Any]:
         """Return all figures, codes and sentences as values that JSON can hold; NaN and infinity are None."""

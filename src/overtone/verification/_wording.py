@@ -13,19 +13,28 @@ from overtone.verification._scores import CrossingCode, Fact, FactCode, FieldSco
 
 def verification_sentences(result: Verification) -> tuple[str, ...]:
     """Return what a verification shows: resolution and facts of each score, then the notes."""
-    lines: list[str] = []
-    for score in result.scores:
-        if not score.reported.any():
-            continue
-        lines.append(_resolution(result, score))
-        lines += _beside(result, score)
-        lines += [_fact(result, score, fact) for fact in score.facts]
-        if not score.facts:
-            lines.append(f"{_name(score)}: the intervals leave open whether it is blurred, noisy or right.")
-    return (*lines, *(_NOTES[note.code](note.values, result.geometry.unit) for note in result.notes))
+    lines = [line for score in result.scores for line in score_sentences(result, score)]
+    return (*lines, *note_sentences(result))
 
 
-def _name(score: FieldScore) -> str:
+def score_sentences(result: Verification, score: FieldScore) -> list[str]:
+    """Return resolution and facts of one score; nothing where the truth is constant."""
+    if not score.reported.any():
+        return []
+    lines = [_resolution(result, score), *_beside(result, score)]
+    lines += [_fact(result, score, fact) for fact in score.facts]
+    if not score.facts:
+        lines.append(f"{name_of(score)}: the intervals leave open whether it is blurred, noisy or right.")
+    return lines
+
+
+def note_sentences(result: Verification) -> list[str]:
+    """Return what has to be known beside the figures."""
+    return [_NOTES[note.code](note.values, result.geometry.unit) for note in result.notes]
+
+
+def name_of(score: FieldScore) -> str:
+    """Return the variable with its lead time, as sentences begin."""
     name = score.variable[:1].upper() + score.variable[1:] if score.variable == "values" else score.variable
     return f"{name} at lead time {score.lead}" if score.lead is not None else name
 
@@ -39,13 +48,13 @@ def _resolution(result: Verification, score: FieldScore) -> str:
             text = f"the error has less than half of the truth's power at all wavelengths down to {number(last)} {unit}"
         case CrossingCode.FROM_THE_FIRST_BAND:
             return (
-                f"{_name(score)}: the error has more than half of the truth's power at all wavelengths from "
+                f"{name_of(score)}: the error has more than half of the truth's power at all wavelengths from "
                 f"{number(first)} {unit} on; no effective resolution can be stated."
             )
         case _:
             text = f"the effective resolution is {number(resolution.wavelength)} {unit}"
             text += "; at shorter wavelengths the error has more than half of the truth's power"
-    return f"{_name(score)}: {text}{_interval(result, resolution)}."
+    return f"{name_of(score)}: {text}{_interval(result, resolution)}."
 
 
 def _interval(result: Verification, resolution: EffectiveResolution) -> str:
@@ -73,7 +82,7 @@ def _beside(result: Verification, score: FieldScore) -> list[str]:
             parts.append(f"{text} at {number(resolution.wavelength)} {resolution.unit}")
     if not parts:
         return []
-    return [f"{_name(score)}: {' and '.join(parts)}; regridding of either field counts as well."]
+    return [f"{name_of(score)}: {' and '.join(parts)}; regridding of either field counts as well."]
 
 
 def _fact(result: Verification, score: FieldScore, fact: Fact) -> str:
@@ -104,7 +113,7 @@ def _fact(result: Verification, score: FieldScore, fact: Fact) -> str:
         FactCode.NO_POWER: f"the forecast has no structure {place}",
     }[fact.code]
     described = "" if fact.certain or fact.code is FactCode.NO_POWER else " in these samples"
-    return f"{_name(score)}: {text}{described}."
+    return f"{name_of(score)}: {text}{described}."
 
 
 def _few(v: Mapping[str, Any], _: str) -> str:

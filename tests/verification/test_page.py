@@ -1,0 +1,93 @@
+"""The page of a verification."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import xarray as xr
+from markupsafe import escape
+
+import overtone as ot
+from overtone.errors import InputError
+from overtone.reports._blocks import AnswersBlock, FoldedBlock, PlotBlock
+from overtone.verification._page import error_block, verification_page
+from tests.verification import fields, globes
+
+
+@pytest.fixture(scope="module")
+def blurred() -> ot.verification.Verification:
+    truth = fields.truth(30)
+    return ot.verify(fields.blurred(truth), truth, spacing=25, unit="km", periodic=True)
+
+
+@pytest.fixture(scope="module")
+def leads() -> ot.verification.Verification:
+    truth = globes.globe(globes.harmonics(12))
+    hours = ("step", [0, 6, 12, 18], {"units": "hours"})
+    forecasts = [globes.globe(globes.harmonics(12, keep=keep)) for keep in (20, 12, 8, 5)]
+    return ot.verify(
+        xr.concat(forecasts, "step").assign_coords(step=hours),
+        xr.concat([truth] * 4, "step").assign_coords(step=hours),
+        lead="step",
+    )
+
+
+def test_the_page_holds_every_sentence_and_fetches_nothing(
+    blurred: ot.verification.Verification, tmp_path: Path
+) -> None:
+    text = blurred.report(tmp_path / "deep" / "verify.html").read_text(encoding="utf-8")
+    first = text.partition("<section")[0]
+    for sentence in blurred.sentences:
+        words = sentence.removeprefix("Values: ")
+        assert escape(words[:1].upper() + words[1:]) in first
+    assert "src=" not in text.partition('<script type="text/plain"')[0]
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["verify.html"]
+
+
+def test_the_error_ratio_is_drawn_with_interval_and_threshold(blurred: ot.verification.Verification) -> None:
+    (score,) = blurred.scores
+    figure = error_block(blurred, score, "error").figure
+    line = next(trace for trace in figure.data if trace.name == "error ratio")
+    assert np.allclose(line.y, score.error_ratio[score.reported])
+    assert any(trace.fill == "toself" for trace in figure.data)
+    assert {shape.y0 for shape in figure.layout.shapes} >= {0.5}
+    (resolution,) = blurred.effective_resolution
+    assert resolution.wavelength in {shape.x0 for shape in figure.layout.shapes}
+
+
+def test_lead_times_have_a_heat_map_and_later_ones_are_folded(leads: ot.verification.Verification) -> None:
+    page = verification_page(leads)
+    parts = {section.anchor: section.blocks for section in page.sections}
+    (block,) = parts["lead-times"]
+    assert isinstance(block, PlotBlock)
+    (heat,) = block.figure.data
+    assert list(heat.y) == ["0 h", "6 h", "12 h", "18 h"]
+    last = leads.scores[-1]
+    assert np.allclose(heat.z[-1], last.error_ratio[last.reported])
+    assert [b.title for b in parts["others"] if isinstance(b, FoldedBlock)] == [
+        "t2m at lead time 6 h",
+        "t2m at lead time 12 h",
+        "t2m at lead time 18 h",
+    ]
+    (words,) = parts["words"]
+    assert isinstance(words, AnswersBlock)
+    for name, text in words.entries:
+        own = [x.removeprefix(f"{name}: ") for x in leads.sentences if x.startswith(f"{name}: ")]
+        assert own
+        assert all(sentence[1:] in text for sentence in own)
+    assert "effective resolution is" in dict(page.answers)["t2m at lead time 18 h"]
+
+
+def test_names_are_escaped_and_a_constant_truth_has_a_page(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    name = "</script><b>x"
+    noise = rng.standard_normal((3, 16, 16))
+    result = ot.verify({name: noise, "flat": noise}, {name: 2 * noise, "flat": 0 * noise}, periodic=True)
+    text = result.report(tmp_path / "a.html").read_text(encoding="utf-8")
+    assert name not in text
+    flat = ot.verify({"flat": noise}, {"flat": 0 * noise}, periodic=True)
+    assert "the truth is constant" in flat.report(tmp_path / "b.html").read_text(encoding="utf-8")
+    with pytest.raises(InputError, match="a folder"):
+        flat.report(tmp_path)
