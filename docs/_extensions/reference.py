@@ -9,6 +9,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
+from docutils import nodes
+from sphinx import addnodes
 from sphinx.application import Sphinx
 
 from overtone.errors import InputError
@@ -128,8 +130,41 @@ def escape(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: lis
         lines[index] = "".join(parts)
 
 
+PRIVATE = re.compile(r"\bovertone(?:\.\w+)*\.(?:_\w+)(?:\.\w+)*")
+
+
+def public_names() -> dict[str, str]:
+    """Return, for the full name of each class and function in its private module, the name that users import."""
+    names: dict[str, str] = {}
+    for package in reversed(doors()):  # the top package last: a longer home is kept
+        module = importlib.import_module(package)
+        for name in exported(module):
+            member = load(module, name)
+            if hasattr(member, "__qualname__"):
+                names.setdefault(f"{member.__module__}.{member.__qualname__}", f"{package}.{name}")
+    return names
+
+
+def public_form(text: str, names: dict[str, str]) -> str:
+    """Return a text in which public names, or else bare ones, replace the names of private modules' members."""
+    return PRIVATE.sub(lambda match: names.get(match[0], match[0].rsplit(".", 1)[-1]), text)
+
+
+def hide_private_modules(app: Sphinx, doctree: nodes.document) -> None:
+    """Show the types of attributes under their public names, and link them, on the pages of the reference."""
+    if not app.env.docname.startswith("reference/generated/"):
+        return
+    names = public_names()
+    for reference in doctree.findall(addnodes.pending_xref):
+        reference["reftarget"] = names.get(reference["reftarget"], reference["reftarget"])
+    for text in list(doctree.findall(nodes.Text)):
+        if PRIVATE.search(text):
+            text.parent.replace(text, nodes.Text(public_form(text, names)))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the extension."""
     app.connect("builder-inited", write_pages)
     app.connect("autodoc-process-docstring", escape, priority=100)
+    app.connect("doctree-read", hide_private_modules)
     return {"parallel_read_safe": True, "parallel_write_safe": True}

@@ -167,6 +167,17 @@ def test_the_reference_has_every_public_name(site):
     assert missing == []
 
 
+def test_the_reference_names_no_private_module(site):
+    shown = {
+        file.name: re.findall(
+            r"overtone(?:\.\w+)*\._[a-z]\w*\.[A-Z]\w*",
+            re.sub(r"<[^>]+>", "", file.read_text(encoding="utf-8")),
+        )
+        for file in (site / "reference/generated").glob("*.html")
+    }
+    assert {name: found for name, found in shown.items() if found} == {}
+
+
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_pages_are_accessible_and_ask_no_network(site, browser, theme):
     context = browser.new_context(viewport={"width": 1280, "height": 900}, color_scheme=theme)

@@ -66,7 +66,7 @@ def _bars(result: Scan) -> list[str]:
         )
     head = f"{'frequency':^21} {'power outside the mean, on a log scale':<{LENGTH}}"
     legend = (
-        f"{LENGTH // DECADES} {SIGNAL} more are ten times the power." + f" {NOISE} is mostly noise." * drowned
+        f"Ten times the power adds {LENGTH // DECADES} {SIGNAL}." + f" {NOISE} is mostly noise." * drowned
     )
     return [head, *rows, f"{'':21} {legend}"]
 
@@ -135,7 +135,7 @@ def scan_command(
 HELD_OUT = 0.1
 """Part of the samples that fit holds out unless told otherwise."""
 
-COMPARES = "This is the spectrum's rule. --time SECONDS shows fit's."
+COMPARES = "fit chooses by held-out error; so does --time SECONDS."
 """What the recommendation of a scan is not yet."""
 
 
@@ -188,9 +188,15 @@ def _text(result: Scan, fit: str, plan: Plan | None = None) -> str:
     signal, unit = result.signal, result.signal.geometry.frequency_unit
     shape = " x ".join(map(str, signal.geometry.shape))
     noise, *why = map(str, result.reasons)
-    value = (
-        f"{format_per_axis(result.bandwidth)} {unit} (Nyquist {format_per_axis(signal.geometry.nyquist)})."
-    )
+    value = f"{format_per_axis(result.bandwidth)} {unit}"
+    measured = f"90 % of the signal's power lies below {value} "
+    if why and why[0].startswith(
+        measured
+    ):  # the number stands in front of its reason, which is not to repeat it
+        why[0] = f"90 % of the signal's power lies below it {why[0].removeprefix(measured)}"
+    elif not any("(Nyquist" in reason for reason in why):
+        value += f" (Nyquist {format_per_axis(signal.geometry.nyquist)})"
+    value += "."
     summary = {
         "Noise": noise,
         "Bandwidth": " ".join([value, *why, *([] if plan else [COMPARES])]),
