@@ -1,2 +1,3 @@
+from ._metric import SpectralError as SpectralError
 from ._result import Verification as Verification
 from ._verify import verify as verify

@@ -62,7 +62,9 @@ def verification_page(result: Verification) -> Page:
         sections.append(Section("lead-times", "Lead times", _heat_maps(result, shown), pair=True))
     sections += _scales(result, shown)
     if len(shown) > 1:
-        words = AnswersBlock("", [(name_of(score), _words(result, score)) for score in shown])
+        words = AnswersBlock(
+            "By variable and lead time", [(name_of(score), _words(result, score)) for score in shown]
+        )
         sections.insert(0, Section("words", "In words", [words]))
     sections.append(Section("bands", "Band by band", [_table(result, score) for score in shown]))
     sections.append(Section("glossary", "Glossary", [Glossary(_ENTRIES)]))
