@@ -4,7 +4,7 @@ import pytest
 
 from tests.cli.calling import TINY, ask, listing
 
-VERBS = "compare, convert, fit, lint, mcp, predict, report, scan, schema, study, verify"
+VERBS = "compare, convert, fit, lab, lint, mcp, predict, report, scan, schema, study, verify"
 
 FIT = [
     (["--bandwidth", "abc"], "--bandwidth: expected one number or several separated by commas, got 'abc'"),

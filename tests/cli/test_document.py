@@ -63,6 +63,7 @@ LISTED = {
     | flags("Flags of lint"),
     "convert": SHARED | flags("Flags of convert"),
     "schema": HELP,
+    "lab": HELP | flags("Flags of lab"),
     "mcp": HELP | flags("Flags of mcp"),
 }
 
@@ -111,7 +112,7 @@ def test_the_page_lists_the_verbs_and_exit_codes():
     told = re.findall(r"^\| `overtone (\w+)", PAGE, re.M)
     assert told == [
         *("scan", "fit", "predict", "compare", "study", "report"),
-        *("verify", "lint", "convert", "schema", "mcp"),
+        *("verify", "lint", "convert", "schema", "mcp", "lab"),
     ]
     assert told == list(cli.commands)
     codes = [int(code) for code in re.findall(r"^\| (\d+) \|", section("Exit codes"), re.M)]

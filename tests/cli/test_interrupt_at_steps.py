@@ -52,3 +52,38 @@ def test_ctrl_c_in_each_part(
     assert "Traceback" not in error
     if Path("run/record.sqlite").exists():
         assert "band_low" in records.load("run").coords
+
+
+OTHER_VERBS = (
+    (("scan", "waves.npy"), "overtone.cli._scan:read_source"),
+    (("scan", "waves.npy"), "overtone.cli._scan:_document"),
+    (("predict", "waves.npy"), "overtone.cli._predict:read_source"),
+    (("compare", "waves.npy"), "overtone.cli._compare:read_source"),
+    (("report", "run"), "overtone.cli._report:_check_apart"),
+)
+
+
+@pytest.mark.parametrize(("words", "part"), OTHER_VERBS)
+def test_ctrl_c_in_other_verbs(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    words: tuple[str, ...],
+    part: str,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.save("waves.npy", waves())
+    entered = []
+
+    def pressed(*_arguments: Any, **_named: Any) -> None:
+        entered.append(part)
+        signal.raise_signal(signal.SIGINT)
+
+    monkeypatch.setattr(part.replace(":", "."), pressed)
+    with pytest.raises(SystemExit) as ended:
+        overtone.cli.main([*words, "--json"])
+    assert (ended.value.code, entered) == (130, [part])
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.splitlines()[-1] == "overtone: interrupted."
+    assert "Traceback" not in captured.err
