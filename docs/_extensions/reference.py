@@ -154,12 +154,25 @@ def hide_private_modules(app: Sphinx, doctree: nodes.document) -> None:
     """Show the types of attributes under their public names, and link them, on the pages of the reference."""
     if not app.env.docname.startswith("reference/generated/"):
         return
+    name_aliases(doctree)
     names = public_names()
     for reference in doctree.findall(addnodes.pending_xref):
         reference["reftarget"] = names.get(reference["reftarget"], reference["reftarget"])
     for text in list(doctree.findall(nodes.Text)):
         if PRIVATE.search(text):
             text.parent.replace(text, nodes.Text(public_form(text, names)))
+
+
+def name_aliases(doctree: nodes.document) -> None:
+    """Write aliases of types, such as ArrayLike, by their names: autodoc writes TypeAliasForwardRef('path.Name')."""
+    for text in list(doctree.findall(nodes.Text)):
+        if text == "TypeAliasForwardRef":
+            word = text.parent.parent if isinstance(text.parent.parent, addnodes.pending_xref) else text.parent
+            line = word.parent
+            begin = next(index for index, node in enumerate(line.children) if node is word)
+            path = line[begin + 2].astext().strip("'")
+            del line[begin + 1 : begin + 4]  # "(", the path, ")"
+            word.replace_self(nodes.emphasis("", path.rsplit(".", 1)[-1]))
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
