@@ -125,7 +125,7 @@ def dataset_pairs(
     ours, theirs, names = _variables(forecast, truth, variables, space)
     sides = []
     for source, arrays in (("forecast", ours), ("truth", theirs)):
-        axes = _space(arrays[0], space, source)
+        axes = space_axes(arrays[0], space, source)
         others = [str(d) for d in arrays[0].dims if d not in axes and d != lead]
         for array in arrays[1:]:
             if set(array.dims) != set(arrays[0].dims):
@@ -152,7 +152,7 @@ def dataset_pairs(
         _order(ours[0], theirs[0], first, second)
         for first, second in zip(our_space, their_space, strict=True)
     )
-    geometry = _geometry(ours[0], our_space, periodic)
+    geometry = geometry_of(ours[0], our_space, periodic)
     leads, indices = _samples(ours[0], theirs[0], our_sample, their_sample, lead)
     if not any(len(pair[0]) for pair in indices):
         raise _no_overlap(ours[0], theirs[0], our_sample, their_sample)
@@ -221,8 +221,8 @@ def _is_coordinate(array: DataArray, dim: str, names: Sequence[str], unit: str, 
     )
 
 
-def _globe(array: DataArray) -> tuple[str, str] | None:
-    """Return the axes of latitude and longitude, if there are both with coordinates."""
+def globe_axes(array: DataArray) -> tuple[str, str] | None:
+    """Return the axes of latitude and longitude of an array, if there are both with coordinates."""
     dims = [str(d) for d in array.dims]
     rows = [d for d in dims if _is_coordinate(array, d, _LATITUDE, "degrees_n", "latitude")]
     columns = [d for d in dims if _is_coordinate(array, d, _LONGITUDE, "degrees_e", "longitude")]
@@ -234,10 +234,10 @@ def _globe(array: DataArray) -> tuple[str, str] | None:
 def _has_space(array: DataArray, space: Sequence[str] | None) -> bool:
     if space is not None:
         return all(axis in array.dims for axis in space)
-    return _globe(array) is not None or any(axis in array.dims for axis in "xyz")
+    return globe_axes(array) is not None or any(axis in array.dims for axis in "xyz")
 
 
-def _space(array: DataArray, space: Sequence[str] | None, source: str) -> tuple[str, ...]:
+def space_axes(array: DataArray, space: Sequence[str] | None, source: str) -> tuple[str, ...]:
     """Return the names of the axes of space."""
     dims = ", ".join(map(str, array.dims))
     if space is not None:
@@ -247,7 +247,7 @@ def _space(array: DataArray, space: Sequence[str] | None, source: str) -> tuple[
                     f"one of the axes {dims}", repr(axis), "choose among them", f"{source}, space"
                 )
         return tuple(space)
-    globe = _globe(array)
+    globe = globe_axes(array)
     if globe is not None:
         return globe
     axes = tuple(axis for axis in "zyx" if axis in array.dims)
@@ -258,8 +258,8 @@ def _space(array: DataArray, space: Sequence[str] | None, source: str) -> tuple[
     return axes
 
 
-def _geometry(array: DataArray, space: tuple[str, ...], periodic: bool | tuple[bool, ...]) -> FieldGeometry:
-    if _globe(array) == space:
+def geometry_of(array: DataArray, space: tuple[str, ...], periodic: bool | tuple[bool, ...]) -> FieldGeometry:
+    if globe_axes(array) == space:
         return FieldGeometry.of_coordinates(*(array[axis].values for axis in space))
     shape = [array.sizes[axis] for axis in space]
     if not all(axis in array.coords for axis in space):

@@ -1,0 +1,99 @@
+"""The accessor `overtone` of xarray's arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import xarray as xr
+
+if TYPE_CHECKING:
+    from overtone.verification._geometry import FieldGeometry
+
+
+@final
+@xr.register_dataarray_accessor("overtone")
+class FieldAccessor:
+    """Spectra of xarray's arrays, as `array.overtone`, once `overtone.verification` is imported.
+
+    Args:
+        array: The array.
+
+    Example:
+        >>> import numpy as np
+        >>> import xarray as xr
+        >>> import overtone.verification
+        >>> x = xr.DataArray(np.arange(8) * 5.0, dims="x", attrs={"units": "km"})
+        >>> wave = xr.DataArray(np.cos(2 * np.pi * x / 20), coords={"x": x}, dims="x", attrs={"units": "m"})
+        >>> spectrum = wave.overtone.spectrum(dims=("x",), periodic=True)
+        >>> round(float(spectrum.power.sum()), 6), spectrum.power.units, spectrum.frequency.units
+        (0.5, 'm^2', 'cycles/km')
+    """
+
+    def __init__(self, array: xr.DataArray) -> None:
+        self._array = array
+
+    def spectrum(
+        self, dims: Sequence[str] | None = None, *, periodic: bool | Sequence[bool] = False
+    ) -> xr.Dataset:
+        """Return the power by frequency, or by degree of spherical harmonics around the globe.
+
+        On the sphere, along periodic axes and with the even extension the powers sum to the mean square (on the sphere
+        weighted by area). Boxes with open borders and spectra steeper than f^-3 are measured with plane detrend and
+        a Hann window instead; the attribute `estimator` names what was used.
+
+        Args:
+            dims: Axes of space; latitude and longitude, or those of z, y and x that exist, by default.
+            periodic: Whether the axes of a box wrap around, one value or one per axis.
+
+        Returns:
+            `power` in squared units of the values along `frequency` or `degree` and all other axes, with the coordinate
+            `wavelength`, and the bands' edges `low` and `high` beside `frequency`.
+
+        Raises:
+            InputError: If an axis is absent, the grid is irregular, or a cell is missing.
+        """
+        import torch
+
+        from overtone.verification._datasets import geometry_of, globe_axes, space_axes
+        from overtone.verification._pairs import finite, real_tensor
+
+        array = self._array
+        globe = globe_axes(array)
+        # The rows of a globe are its latitudes, in whichever order the axes are named.
+        axes = globe if globe and dims and set(dims) == set(globe) else space_axes(array, dims, "spectrum")
+        geometry = geometry_of(array, axes, tuple(periodic) if isinstance(periodic, Sequence) else periodic)
+        others = [dim for dim in array.dims if dim not in axes]
+        ordered = array.transpose(*axes, *others)
+        values = finite(real_tensor(ordered.values, "spectrum"), "spectrum").double()
+        columns = values.reshape(*geometry.shape, -1)
+        transform, estimator = geometry.transform(columns[..., :1].movedim(-1, 0))
+        coefficients = transform.coefficients(columns)
+        by_degree = getattr(transform, "by_degree", None)
+        power: Any = transform.power(coefficients) if by_degree is None else by_degree(coefficients)
+        sizes = [array.sizes[dim] for dim in others]
+        table = torch.as_tensor(power).reshape(-1, *sizes).numpy()
+        name, coordinates = _coordinates(geometry, transform.bands, len(table))
+        attributes = {"units": f"{array.units}^2"} if array.attrs.get("units") else {}
+        beside = {str(dim): array[dim] for dim in others if dim in array.coords}
+        return xr.Dataset(
+            {"power": ((name, *others), table, attributes)},
+            coordinates | beside,
+            {"estimator": estimator, "variable": str(array.name or "values")},
+        )
+
+
+def _coordinates(geometry: FieldGeometry, bands: Any, count: int) -> tuple[str, dict[str, Any]]:
+    """Return the name of the axis of the spectrum, and its coordinates."""
+    name = "frequency" if geometry.sphere is None else "degree"
+    places = bands.centre if geometry.sphere is None else np.arange(count)
+    units = {"units": geometry.frequency_unit if geometry.sphere is None else "1"}
+    lengths = [geometry.wavelength(float(place)) if place else np.inf for place in places]
+    result = {
+        name: (name, np.asarray(places), units),
+        "wavelength": (name, np.array(lengths), {"units": geometry.unit}),
+    }
+    if geometry.sphere is None:
+        result |= {"low": (name, bands.low, units), "high": (name, bands.high, units)}
+    return name, result
