@@ -138,7 +138,7 @@ def test_a_time_budget_ends_a_run(call, source):
 def test_an_earlier_run_is_resumed_or_replaced_but_never_mixed(call, source):
     assert call("fit", source, *TINY, "--steps", 3).code == 0
     before = Path("run/record.sqlite").read_bytes()
-    answer = call("fit", source, *TINY, "--steps", 3)
+    answer = call("fit", source, *TINY, "--steps", 3, "--out", "run")
     assert answer.code == 2
     assert "a directory without a run, got an earlier run in it; go on with it by --resume" in answer.sentence
     assert Path("run/record.sqlite").read_bytes() == before

@@ -11,6 +11,7 @@ from overtone._config import StoppingConfig, TrainingConfig
 from overtone._utils.text import number, plural
 from overtone.cli._announcements import announce_reading
 from overtone.cli._completion import complete_candidates
+from overtone.cli._numbered import is_default, numbered
 from overtone.cli._options import (
     Verb,
     chain,
@@ -136,11 +137,15 @@ def _judging_flags(command: Any) -> Any:
     default="comparison",
     show_default=True,
     section="Output",
-    help="Directory for results and report; what was done there before is not done again.",
+    help="Directory for results and report; finished parts are not repeated. Left out, comparison-002 and so on for "
+    "other samples.",
 )
 @flag("--overwrite", is_flag=True, section="Output", help="Replace an earlier comparison in --out.")
 @common_flags
-def compare_command(source: str | None, as_json: bool, out: str, **options: Any) -> None:
+@click.pass_context
+def compare_command(
+    context: click.Context, source: str | None, as_json: bool, out: str, **options: Any
+) -> None:
     """Let candidates learn some samples of SOURCE, judge them by others, and say which to take.
 
     None sees what it is judged by. Whether any network is worth its training is said, too. Interrupted, the same
@@ -154,12 +159,23 @@ def compare_command(source: str | None, as_json: bool, out: str, **options: Any)
     from overtone.comparing import compare as run
     from overtone.comparing._candidates import select_candidates
     from overtone.comparing._directory import ComparisonDirectory
+    from overtone.comparing._task import ComparisonTask
+    from overtone.fitting._prepare import hold_out
     from overtone.planning import Budget
+    from overtone.signals import require_grid
 
     # Refused before the file is read, which may take long.
     select_candidates([name for name in words(options["candidates"]) if name])
-    ComparisonDirectory(Path(out)).check_free()
+    numbered_out = is_default(context, "out") and not options["overwrite"]
+    if not numbered_out:
+        ComparisonDirectory(Path(out)).check_free()
     signal = _prepare_signal(source, read_with, options["held_out"], options["seed"], **split)
+    if numbered_out:
+        task = ComparisonTask.without_bandwidth(
+            hold_out(require_grid(signal, "a comparison"), options["held_out"], options["seed"])
+        )
+        # The same comparison is continued, another one gets a directory of its own.
+        out = next(name for name in numbered(out) if ComparisonDirectory(Path(name)).accepts(task))
     names = [name for name in words(options.pop("candidates")) if name]
     # What is left in `options` afterwards are the arguments of `compare` by their own names.
     workers = Local(options.pop("processes"))

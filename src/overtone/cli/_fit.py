@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +15,7 @@ from overtone._config import FitConfig
 from overtone._utils.text import decibels, format_per_axis, number, plural
 from overtone.cli._announcements import announce, announce_choice, announce_reading
 from overtone.cli._completion import complete_run
+from overtone.cli._numbered import is_default, newest, reserved
 from overtone.cli._options import (
     NETWORK,
     READING,
@@ -49,13 +51,13 @@ OUTPUT = chain(
         default="run",
         show_default=True,
         section="Output",
-        help="Directory for record, checkpoint, settings and report.",
+        help="Directory for record, checkpoint, settings and report. Left out, run-002 and so on where there is a run.",
     ),
     flag(
         "--resume",
         is_flag=True,
         section="Output",
-        help="Go on with the run in --out; needs no SOURCE. --steps and --time may be raised.",
+        help="Go on with the run in --out, or with the newest; needs no SOURCE. --steps and --time may be raised.",
     ),
     flag("--overwrite", is_flag=True, section="Output", help="Replace an earlier run in --out."),
 )
@@ -123,8 +125,27 @@ def fit_command(
     if resume and options["overwrite"]:
         raise InputError("--resume or --overwrite", "both", "choose one")
     options["activation"] = words(options["activation"])
+    numbered = is_default(context, "out") and not options["overwrite"]
+    if numbered and resume:
+        out = newest(out)
     # Refused before anything slow is imported or read.
     config = FitConfig().replace(**{name: v for name, v in options.items() if name != "overwrite"})
+    with reserved(out) if numbered and not resume else nullcontext(out) as directory:
+        return _run(context, source, directory, resume, config, options, read_with, clean, as_json)
+
+
+def _run(
+    context: click.Context,
+    source: str | None,
+    out: str,
+    resume: bool,
+    config: FitConfig,
+    options: dict[str, Any],
+    read_with: dict[str, Any],
+    clean: str | None,
+    as_json: bool,
+) -> int:
+    """Read, train and answer; the exit code."""
     if resume and source is None:
         announce(f"Reading the run in {out}.")
     else:

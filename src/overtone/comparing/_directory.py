@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -90,6 +91,22 @@ class ComparisonDirectory:
                     "choose another --out",
                     str(self.path),
                 )
+
+    def accepts(self, task: ComparisonTask) -> bool:
+        """Return whether the comparison of a task may be written here: nothing is here, or a comparison of the task.
+
+        Args:
+            task: The task of the comparison; its bandwidth does not matter.
+        """
+        with _written_to(self.path):
+            if not os.path.lexists(self.path):
+                return True
+            if not self.path.is_dir():
+                return False
+            about = self.path / ABOUT
+            if not about.is_file():
+                return not any(self.path.iterdir())
+            return (self.path / PROBLEM).is_file() and _read(about) == _fingerprint(task)
 
     def check_task(self, task: ComparisonTask, overwrite: bool) -> None:
         """Check that the comparison of a task may be written here, without changing anything.
