@@ -93,7 +93,10 @@ def test_progress_goes_to_stderr_and_names_the_frequency(fitted):
     assert re.fullmatch(r"fit waves\.npy: bandwidth .+ cycles per array, 60 steps -> run", lines[0])
     assert lines[1].startswith("warning: 60 steps learn little but the mean; 100 steps would be enough")
     assert lines[2] == "  0%  step 0      loss -         learned nothing yet"
-    told = r"learned (nothing yet|(nothing any more|to [\d.]+ cycles per array)( \(before: to [\d.]+\))?)$"
+    told = (
+        r"learned (nothing yet|(nothing any more|to [\d.]+ cycles per array)( \(before: to [\d.]+\))?)"
+        r"(, \d+ (s|min) left)?$"
+    )
     assert all(re.search(told, line) for line in lines[2:])
     assert len(lines) <= 12
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from types import TracebackType
 
 from overtone._utils.text import number
@@ -24,6 +25,8 @@ class FitProgress:
         self._unit = unit
         self._seventh = -1
         self._best = 0.0
+        self._first: float | None = None
+        self._begun = 0.0
         self._bar = Progress(
             TextColumn("{task.percentage:>3.0f}% step {task.fields[step]} loss {task.fields[loss]}"),
             TextColumn("[bold]learned {task.fields[learned]}"),
@@ -65,10 +68,22 @@ class FitProgress:
             seventh = int(share * 7)
             if seventh > self._seventh:
                 self._seventh = seventh
-                self.say(f"{share:4.0%}  step {step:<6} loss {error:<8}  learned {reached}")
+                left = self._time_left(share)
+                self.say(f"{share:4.0%}  step {step:<6} loss {error:<8}  learned {reached}{left}")
             return
         if self._task is not None:
             self._bar.update(self._task, completed=share, step=step, loss=error, learned=reached)
+
+    def _time_left(self, share: float) -> str:
+        """Return the time that remains at the speed so far; nothing where that is unknown or below a second."""
+        if self._first is None:
+            # A resumed run begins with a share that other sessions used.
+            self._first, self._begun = share, time.monotonic()
+        done = share - self._first
+        seconds = (time.monotonic() - self._begun) * (1 - share) / done if done > 0 else 0.0
+        if seconds < 1:
+            return ""
+        return f", {seconds:.0f} s left" if seconds < 90 else f", {seconds / 60:.0f} min left"
 
     def _reached(self, learned: float) -> str:
         """Return the highest learned frequency, and the highest so far if some of it was lost again."""
