@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from overtone import lab
-from tests.reports.conftest import browser  # noqa: F401
 
 
 @pytest.fixture(scope="session")
@@ -15,7 +14,7 @@ def address(tmp_path_factory: pytest.TempPathFactory) -> str:
 
 
 @pytest.fixture
-def opened(browser, address):  # noqa: F811
+def opened(browser, address):
     """Return a function that opens the page with a state, and refuses errors of its scripts and requests."""
     pages, faults = [], []
 

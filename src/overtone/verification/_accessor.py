@@ -73,7 +73,7 @@ class FieldAccessor:
         by_degree = getattr(transform, "by_degree", None)
         power: Any = transform.power(coefficients) if by_degree is None else by_degree(coefficients)
         sizes = [array.sizes[dim] for dim in others]
-        table = torch.as_tensor(power).reshape(-1, *sizes).numpy()
+        table = torch.as_tensor(power, device="cpu").reshape(-1, *sizes).numpy()
         name, coordinates = _coordinates(geometry, transform.bands, len(table))
         attributes = {"units": f"{array.units}^2"} if array.attrs.get("units") else {}
         beside = {str(dim): array[dim] for dim in others if dim in array.coords}

@@ -54,8 +54,10 @@ class SpectralError:
 
     def reset(self) -> None:
         """Forget all samples."""
-        self._sums = torch.zeros(3, self.transform.bands.count, self._channels, dtype=torch.float64)
-        self._samples = torch.zeros((), dtype=torch.float64)
+        self._sums = torch.zeros(
+            3, self.transform.bands.count, self._channels, dtype=torch.float64, device="cpu"
+        )
+        self._samples = torch.zeros((), dtype=torch.float64, device="cpu")
 
     @property
     def state(self) -> dict[str, Tensor]:
@@ -129,13 +131,15 @@ class SpectralError:
             InputError: If there are no samples.
         """
         values, bands = self.compute(), self.transform.bands
-        usable = torch.tensor(list(usable_bands(bands, 0.0, math.inf)))
+        usable = torch.tensor(list(usable_bands(bands, 0.0, math.inf)), device="cpu")
         totals = [values[name][usable].sum(0) for name in _NAMES]
         result = {name: ratio.mean() for name, ratio in _ratios(*totals).items()}
         wrong = (values["error_ratio"] >= 0.5).any(1) & usable
         places = usable.nonzero()[:, 0]
         frequency = bands.low[int(wrong.nonzero()[0])] if bool(wrong.any()) else bands.high[int(places[-1])]
-        return result | {"resolved_frequency": torch.tensor(float(frequency), dtype=torch.float64)}
+        return result | {
+            "resolved_frequency": torch.tensor(float(frequency), dtype=torch.float64, device="cpu")
+        }
 
 
 def _ratios(target: Tensor, prediction: Tensor, residual: Tensor) -> dict[str, Tensor]:
