@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -166,34 +167,14 @@ def _compared(values: Any) -> str:
     )
 
 
-def _low(values: Any, result: LintResult, _: str) -> str:
-    return (
-        f"The bandwidth is far too low ({_compared(values)}): fine detail is learned late or never. "
-        f"Take {_suggestion(result)}."
-    )
+def _off(extent: str, consequence: str) -> Callable[[Any, LintResult, str], str]:
+    """Return the wording of a bandwidth that is off: by how much, and what follows; {library} may stand in it."""
 
+    def word(values: Any, result: LintResult, _: str) -> str:
+        follows = consequence.format(library=result.library)
+        return f"The bandwidth is {extent} ({_compared(values)}): {follows}. Take {_suggestion(result)}."
 
-def _high(values: Any, result: LintResult, _: str) -> str:
-    return (
-        f"The bandwidth is far too high ({_compared(values)}): noise is fitted early, and values between the samples "
-        f"are hardly constrained. Take {_suggestion(result)}."
-    )
-
-
-def _radians(values: Any, result: LintResult, _: str) -> str:
-    return (
-        f"The bandwidth is about 2 pi times as high as needed ({_compared(values)}): the value may be in radians, "
-        f"where {result.library} has cycles in mind, or from a library with another convention. "
-        f"Take {_suggestion(result)}."
-    )
-
-
-def _cycles(values: Any, result: LintResult, _: str) -> str:
-    return (
-        f"The bandwidth is about 2 pi times lower than needed ({_compared(values)}): the value may be in cycles, "
-        f"where {result.library} has radians in mind, or from a library with another convention. "
-        f"Take {_suggestion(result)}."
-    )
+    return word
 
 
 def _range(values: Any, result: LintResult, _: str) -> str:
@@ -229,10 +210,18 @@ def _unvisited(values: Any, _: LintResult, __: str) -> str:
 
 _WORDING = {
     "BEYOND_NYQUIST": _beyond_nyquist,
-    "BANDWIDTH_LOW": _low,
-    "BANDWIDTH_HIGH": _high,
-    "RADIANS_FOR_CYCLES": _radians,
-    "CYCLES_FOR_RADIANS": _cycles,
+    "BANDWIDTH_LOW": _off("far too low", "fine detail is learned late or never"),
+    "BANDWIDTH_HIGH": _off(
+        "far too high", "noise is fitted early, and values between the samples are hardly constrained"
+    ),
+    "RADIANS_FOR_CYCLES": _off(
+        "about 2 pi times as high as needed",
+        "the value may be in radians, where {library} has cycles in mind, or from a library with another convention",
+    ),
+    "CYCLES_FOR_RADIANS": _off(
+        "about 2 pi times lower than needed",
+        "the value may be in cycles, where {library} has radians in mind, or from a library with another convention",
+    ),
     "COORDINATE_RANGE": _range,
     "UNEQUAL_AXES": _unequal,
     "LOW_PRECISION": _precision,

@@ -103,10 +103,13 @@ class ComparisonDirectory:
                 return True
             if not self.path.is_dir():
                 return False
-            about = self.path / ABOUT
-            if not about.is_file():
+            if not (self.path / ABOUT).is_file():
                 return not any(self.path.iterdir())
-            return (self.path / PROBLEM).is_file() and _read(about) == _fingerprint(task)
+            return self._holds(task)
+
+    def _holds(self, task: ComparisonTask) -> bool:
+        """Return whether the comparison here began with the samples of a task."""
+        return (self.path / PROBLEM).is_file() and _read(self.path / ABOUT) == _fingerprint(task)
 
     def check_task(self, task: ComparisonTask, overwrite: bool) -> None:
         """Check that the comparison of a task may be written here, without changing anything.
@@ -120,10 +123,9 @@ class ComparisonDirectory:
         """
         self.check_free()
         with _written_to(self.path):
-            about = self.path / ABOUT
-            if overwrite or not about.is_file():
+            if overwrite or not (self.path / ABOUT).is_file():
                 return
-            if _read(about) != _fingerprint(task) or not (self.path / PROBLEM).is_file():
+            if not self._holds(task):
                 raise InputError(
                     "the samples that the comparison began with",
                     "others",

@@ -9,7 +9,7 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
-from overtone.errors import InputError, RunError
+from overtone.errors import RunError
 from overtone.plots import (
     PSNR,
     Curve,
@@ -29,7 +29,7 @@ from overtone.plots import _snapshots as reconstruction
 from overtone.plots._paper import checked_path
 from overtone.records import Snapshots, load, snapshots
 from overtone.records.metrics._bands import without_unmeasured
-from overtone.reports._page import distinct
+from overtone.reports._page import distinct, record_paths
 from overtone.reports._sections import title_of
 
 
@@ -64,9 +64,7 @@ def save_figures(
         >>> [path.name for path in reports.save_figures(folder, folder, "svg")]
         ['learning-order.svg', 'learning-step.svg', 'spectra.svg', 'loss.svg']
     """
-    sources = [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
-    if not sources:
-        raise InputError("at least one record", "none", "pass the directory of a run", "figures")
+    sources = record_paths(paths, "figures")
     checked_path(f"figure.{file_format}")
     records = [without_unmeasured(load(path))[0] for path in sources]
     if len(sources) == 1:

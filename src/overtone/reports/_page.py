@@ -80,15 +80,29 @@ def report(paths: str | Path | Sequence[str | Path], out: str | Path) -> Path:
         >>> reports.report(folder, folder + "/report.html").name
         'report.html'
     """
-    sources = [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
-    if not sources:
-        raise InputError("at least one record", "none", "pass the directory of a run", "report")
+    sources = record_paths(paths, "report")
     records = [load(path) for path in sources]
     if len(sources) == 1:
         page = run_page(records[0], snapshots(sources[0]), title_of(sources[0]))
     else:
         page = comparison_page(records, distinct([title_of(path) for path in sources]))
     return write_html(Path(out), render(page))
+
+
+def record_paths(paths: str | Path | Sequence[str | Path], argument: str) -> list[Path]:
+    """Return one or several paths of records as a list.
+
+    Args:
+        paths: A path or several.
+        argument: What an error names.
+
+    Raises:
+        InputError: If there are none.
+    """
+    sources = [Path(p) for p in ([paths] if isinstance(paths, str | Path) else paths)]
+    if not sources:
+        raise InputError("at least one record", "none", "pass the directory of a run", argument)
+    return sources
 
 
 def distinct(names: Sequence[str]) -> list[str]:
