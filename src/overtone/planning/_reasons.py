@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, final
 
-from overtone._utils.text import decibels, difference, format_per_axis, percent, plural
+from overtone._utils.text import decibels, difference, format_per_axis, number, percent, plural
 
 EXTENSION_DB = 1.0
 """How much better a bandwidth beyond an eighth of Nyquist has to be, in dB."""
@@ -288,7 +288,7 @@ _WORDING: dict[ReasonCode, Callable[[Mapping[str, Any], str], str]] = {
         f"{v['depth']} x {v['width']} units after {v['features']} frequencies are {v['parameters']} parameters."
     ),
     ReasonCode.TIME_BUDGET: lambda v, _: (
-        f"{v['seconds']:g} s are about {plural(v['steps'], 'step')} with {v['width']} units a layer and "
+        f"{number(v['seconds'])} s are about {plural(v['steps'], 'step')} with {v['width']} units a layer and "
         f"{v['batch']:,} samples a step."
     ),
     ReasonCode.FEW_STEPS: _few_steps,

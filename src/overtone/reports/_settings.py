@@ -8,7 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-from overtone._utils.text import format_per_axis, plural
+from overtone._utils.text import format_per_axis, number, plural
 from overtone.plots import _bands as bands
 from overtone.reports._blocks import TableBlock
 
@@ -77,7 +77,7 @@ def _plan(record: xr.Dataset) -> str:
     if _has_content(options.get("optimizer")) and _has_content(options.get("lr")):
         parts.append(f"{options['optimizer']} at {options['lr']:g}")
     limits = [plural(options["steps"], "step")] if _has_content(options.get("steps")) else []
-    limits += [f"{options['seconds']:g} s"] if _has_content(options.get("seconds")) else []
+    limits += [f"{number(options['seconds'])} s"] if _has_content(options.get("seconds")) else []
     if limits:
         parts.append(f"at most {' or '.join(limits)}")
     return f"Plan: {', '.join(parts) or 'as below'}."
