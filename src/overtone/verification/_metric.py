@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import final
 
 import torch
@@ -11,8 +11,8 @@ import torch.distributed as dist
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.spectra import BandTransform, PairSums
-from overtone.spectra._pair_power import usable_bands
+from overtone.spectra import Bands, BandTransform, PairSums
+from overtone.spectra._pair_power import PairPower, usable_bands
 
 _NAMES = ("target_power", "prediction_power", "residual_power")
 
@@ -118,7 +118,7 @@ class SpectralError:
         if not samples:
             raise InputError("at least one sample", "none", "call update first", "samples")
         powers = dict(zip(_NAMES, sums / samples, strict=True))
-        return powers | _ratios(*powers.values())
+        return powers | _ratios(self.transform.bands, tuple(powers.values()))
 
     def scalars(self) -> dict[str, Tensor]:
         """Return single numbers for loggers, as `self.log_dict(metric.scalars())` in Lightning takes them.
@@ -133,7 +133,7 @@ class SpectralError:
         values, bands = self.compute(), self.transform.bands
         usable = torch.tensor(list(usable_bands(bands, 0.0, math.inf)), device="cpu")
         totals = [values[name][usable].sum(0) for name in _NAMES]
-        result = {name: ratio.mean() for name, ratio in _ratios(*totals).items()}
+        result = {name: ratio.mean() for name, ratio in _ratios(bands, totals).items()}
         wrong = (values["error_ratio"] >= 0.5).any(1) & usable
         places = usable.nonzero()[:, 0]
         frequency = bands.low[int(wrong.nonzero()[0])] if bool(wrong.any()) else bands.high[int(places[-1])]
@@ -142,15 +142,13 @@ class SpectralError:
         }
 
 
-def _ratios(target: Tensor, prediction: Tensor, residual: Tensor) -> dict[str, Tensor]:
-    cross = (target + prediction - residual) / 2
-    return {
-        "error_ratio": torch.where(target > 0, residual / target, torch.nan),
-        "power_ratio": torch.where(target > 0, prediction / target, torch.nan),
-        "coherence": torch.where(
-            target * prediction > 0, cross / (target * prediction).sqrt(), torch.nan
-        ).clamp(-1, 1),
-    }
+def _ratios(bands: Bands, powers: Sequence[Tensor]) -> dict[str, Tensor]:
+    """Return the ratios of target, prediction and residual power; NaN where a power that is divided by is zero."""
+    none = torch.empty(0, dtype=torch.float64, device="cpu")
+    target, prediction, residual = powers
+    pair = PairPower(bands, target, prediction, residual, 1, none, 1, "")
+    names = ("error_ratio", "power_ratio", "coherence")
+    return {name: getattr(pair, name).nan_to_num(math.nan, math.nan, math.nan) for name in names}
 
 
 def _added(state: Tensor) -> Tensor:
