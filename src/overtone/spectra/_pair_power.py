@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import final
+from typing import TypeVar, final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from overtone.errors import InputError
@@ -18,6 +20,26 @@ BLOCKS = 256
 
 _COEFFICIENTS = 1 << 23
 """Values that are transformed at once, which bounds the memory."""
+
+
+PowerArray = TypeVar("PowerArray", Tensor, NDArray[np.float64])
+"""Powers as tensors or as arrays: the formulas are the same."""
+
+
+def cross_power(target: PowerArray, prediction: PowerArray, residual: PowerArray) -> PowerArray:
+    """Return the cross power C = (Pf + Pg - E) / 2 of prediction and target."""
+    return (target + prediction - residual) / 2
+
+
+def coherence(target: PowerArray, prediction: PowerArray, residual: PowerArray) -> PowerArray:
+    """Return the cross power over the geometric mean of both powers, in [-1, 1]; NaN without power."""
+    return (cross_power(target, prediction, residual) / (prediction * target) ** 0.5).clip(-1, 1)
+
+
+def amplitude_error(target: PowerArray, prediction: PowerArray, residual: PowerArray) -> PowerArray:
+    """Return the part of the residual power that is due to amplitude, (sqrt Pf - sqrt Pg)^2."""
+    # It cannot exceed the residual power (Cauchy-Schwarz); rounding can.
+    return ((prediction**0.5 - target**0.5) ** 2).clip(max=residual)
 
 
 @final
@@ -65,7 +87,7 @@ class PairPower:
     @property
     def cross(self) -> Tensor:
         """(band, channel) float64 cross power C of prediction and target."""
-        return (self.target + self.prediction - self.residual) / 2
+        return cross_power(self.target, self.prediction, self.residual)
 
     @property
     def error_ratio(self) -> Tensor:
@@ -85,13 +107,12 @@ class PairPower:
     @property
     def coherence(self) -> Tensor:
         """(band, channel) float64 cross power over the geometric mean of both powers, in [-1, 1]; NaN without power."""
-        return (self.cross / (self.prediction * self.target).sqrt()).clamp(-1, 1)
+        return coherence(self.target, self.prediction, self.residual)
 
     @property
     def amplitude_error(self) -> Tensor:
         """(band, channel) float64 part of the residual power that is due to amplitude, (sqrt Pf - sqrt Pg)^2."""
-        # It cannot exceed the residual power (Cauchy-Schwarz); rounding can.
-        return torch.minimum((self.prediction.sqrt() - self.target.sqrt()).square(), self.residual)
+        return amplitude_error(self.target, self.prediction, self.residual)
 
     @property
     def decorrelation_error(self) -> Tensor:

@@ -10,6 +10,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
+from overtone.spectra._pair_power import amplitude_error, coherence
 from overtone.verification._intervals import Interval
 
 Array = NDArray[np.float64]
@@ -152,13 +153,13 @@ class FieldScore:
     @property
     def coherence(self) -> Array:
         """(band,) coherence; NaN where one of the fields has no power."""
-        cross = (self.target + self.prediction - self.residual) / 2
-        return np.clip(_divided(cross, np.sqrt(self.target * self.prediction)), -1, 1)
+        with np.errstate(all="ignore"):
+            return coherence(self.target, self.prediction, self.residual)
 
     @property
     def amplitude_error(self) -> Array:
         """(band,) part of the residual power due to amplitude (Subich et al. 2025)."""
-        return np.minimum((np.sqrt(self.prediction) - np.sqrt(self.target)) ** 2, self.residual)
+        return amplitude_error(self.target, self.prediction, self.residual)
 
     @property
     def decorrelation_error(self) -> Array:
