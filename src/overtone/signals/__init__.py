@@ -2,7 +2,8 @@
 
 `read` picks the reader by the suffix of a file: `image`, `audio`, `volume`, `series`, `table` or `array`.
 `points` takes scattered samples. `masks` selects samples to hold out of training, and `synthetic` makes
-signals of known spectrum.
+signals of known spectrum. `Measured` is a field that is known through functionals, not samples: an equation, k-space,
+projections, any linear map (`measured`).
 
 Example:
     >>> import numpy as np
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING
 import lazy_loader
 
 from overtone.signals._geometry import Geometry, Grid, Points
+from overtone.signals._measured import Domain, Measured, Term, measured
 from overtone.signals._normalisation import Normalisation
 from overtone.signals._signal import Signal, require_grid, validate
 
@@ -30,15 +32,19 @@ if TYPE_CHECKING:
     from overtone.signals._readers._volume import volume
 
 __all__ = [
+    "Domain",
     "Geometry",
     "Grid",
+    "Measured",
     "Normalisation",
     "Points",
     "Signal",
+    "Term",
     "array",
     "audio",
     "image",
     "masks",
+    "measured",
     "points",
     "read",
     "require_grid",
