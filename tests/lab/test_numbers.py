@@ -178,3 +178,23 @@ def test_random_numbers_are_those_of_their_twin(opened):
     first = np.array(list(itertools.islice(uniform(1), 32)))
     np.testing.assert_array_equal(np.float32(answer["initial"][:32]), np.float32(2 * first - 1))
     assert chosen["width"] == 32
+
+
+IN_PIECES = """(steps) => {
+  const settings = {...overtoneLab.DEFAULTS, width: 16, samples: 128};
+  const whole = new overtoneLab.Lab(settings), pieces = new overtoneLab.Lab(settings);
+  whole.train(steps);
+  const { network } = pieces, forward = network.forward.bind(network), groups = [];
+  let count = 0;
+  network.forward = (...rows) => { count += 1; forward(...rows); };
+  while (pieces.step < steps || pieces.measurement) { count = 0; pieces.train(steps, 0); groups.push(count); }
+  return [whole.history, pieces.history, groups];
+}"""
+
+
+def test_a_frame_is_never_longer_than_a_group_of_rows_and_gives_the_same_numbers(opened):
+    whole, pieces, groups = opened().evaluate(IN_PIECES, 12)
+    # A call without any time left handles one group of 32 rows, of a training step or of a measurement.
+    assert set(groups) == {1}
+    assert len(groups) == 12 * 128 // 32 + (len(whole) - 1) * 2 * 128 // 32
+    assert pieces == whole

@@ -52,8 +52,12 @@ def test_a_drawn_signal_is_trained_shared_and_opened_again(opened):
 
 def test_play_pauses_and_the_status_states_the_best_step(opened):
     page = opened("network=sine&noise=0.4&rate=0.001&width=16")
+    assert "steps per second" not in page.locator("#summary").inner_text()
     page.get_by_role("button", name="Play", exact=True).click()
+    # The speed stands there after a second, and goes when the training pauses.
+    page.get_by_text(re.compile(r"^Step [\d,]+ \([\d,]+ steps per second\): the error is")).wait_for()
     page.get_by_role("button", name="Pause").click()
+    assert "steps per second" not in page.locator("#summary").inner_text()
     page.get_by_text(
         re.compile(r"^Paused at step [\d,]+: the error .* smallest so far was .* at step")
     ).wait_for()

@@ -21,8 +21,29 @@ class Lab {
 
   /** Measure the network as it is, and keep the result in the history. */
   record() {
+    this.measurement = this.beginMeasurement();
+    while (this.measurement) this.measure();
+  }
+
+  /** Return a measurement of the present weights that has not evaluated any sample yet. */
+  beginMeasurement() {
+    const { x, heldOutX } = this.samples;
+    return [{ name: "fit", x, row: 0 }, { name: "heldOut", x: heldOutX, row: 0 }]
+      .map((part) => ({ ...part, out: new Float32Array(part.x.length) }));
+  }
+
+  /** Evaluate the next rows of the measurement; the last ones complete it. */
+  measure() {
+    const part = this.measurement.find(({ x, row }) => row < x.length);
+    part.row += this.network.predictRows(part.x, part.row, part.out);
+    if (this.measurement.every(({ x, row }) => row >= x.length)) this.keep();
+  }
+
+  /** Put the completed measurement into the history. */
+  keep() {
     const { samples, bands } = this;
-    this.prediction = { fit: this.network.predict(samples.x), heldOut: this.network.predict(samples.heldOutX) };
+    this.prediction = Object.fromEntries(this.measurement.map(({ name, out }) => [name, out]));
+    this.measurement = null;
     const { fit, heldOut } = this.prediction;
     const row = {
       step: this.step,
@@ -36,11 +57,22 @@ class Lab {
     if (!this.best || row.clean < this.best.clean) this.best = row;
   }
 
-  /** Train until so many steps are done or the time is over; record at steps that grow by a tenth. */
+  /**
+   * Train until so many steps are done or the time is over; record at steps that grow by a tenth.
+   *
+   * Training and measurements are cut into groups of rows, and none is begun that would end after the deadline, judged by
+   * the one before it. Each call handles at least one.
+   */
   train(goal, deadline = Infinity) {
-    while (this.step < goal && performance.now() < deadline) {
-      if (!this.training.advance()) continue;
-      if (this.step >= this.history.at(-1).step * 1.1 || this.step === goal) this.record();
+    const unfinished = () => this.step < goal || this.measurement;
+    let begin = performance.now(), duration = 0;
+    for (let first = true; unfinished() && (first || begin + duration < deadline); first = false) {
+      if (this.measurement) this.measure();
+      else if (this.training.advance() && (this.step >= this.history.at(-1).step * 1.1 || this.step === goal)) {
+        this.measurement = this.beginMeasurement();
+      }
+      const end = performance.now();
+      [duration, begin] = [end - begin, end];
     }
   }
 

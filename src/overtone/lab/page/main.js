@@ -7,6 +7,7 @@ const BUDGET = 9; // milliseconds of training in a frame of 16.7
 const STILL = window.matchMedia("(prefers-reduced-motion: reduce)");
 
 let settings, lab, playing = false, cursor = null, pen = null, waiting = 0, frames = [], drawn = 0, written = 0;
+let speed = null, counted = 0; // training steps per second while playing, and the step up to which it was measured
 
 /** Say something in the status line. */
 const say = (text) => { element("status").textContent = text; };
@@ -80,7 +81,8 @@ function showTable() {
     return line;
   }));
   const root = (value) => digits(Math.sqrt(value));
-  element("summary").textContent = `Step ${row.step.toLocaleString("en")}: the error is ${root(row.loss)} on the training samples, `
+  const pace = playing && speed !== null ? ` (${Math.round(speed).toLocaleString("en")} steps per second)` : "";
+  element("summary").textContent = `Step ${row.step.toLocaleString("en")}${pace}: the error is ${root(row.loss)} on the training samples, `
     + `${root(row.heldOut)} on the held-out samples and ${root(row.clean)} to the clean signal. Straight lines between the samples `
     + `have the error ${root(lab.straight)} to the clean signal.`;
   if (!forecast) { element("kernel").textContent = "The prediction was not computed, because the training began before it."; return; }
@@ -115,7 +117,11 @@ function frame(now) {
   lab.train(goal, performance.now() + BUDGET);
   // Readers who ask for little motion get a new picture twice a second; the table follows once a second.
   if (lab.history.length > before && now - drawn >= (STILL.matches ? 500 : 0)) { drawn = now; show(); }
-  if (now - written >= 1000) { written = now; showTable(); }
+  if (now - written >= 1000) {
+    if (written) speed = ((lab.step - counted) / (now - written)) * 1000;
+    [written, counted] = [now, lab.step];
+    showTable();
+  }
   if (!Number.isFinite(lab.history.at(-1).loss)) { pause(); return; }
   if (lab.step >= goal) { pause("Stopped"); return; }
   requestAnimationFrame(frame);
@@ -126,6 +132,7 @@ function toggle() {
   if (playing) { pause(); return; }
   predict();
   playing = true;
+  [written, speed] = [0, null];
   say("The network is being trained.");
   showSettings();
   requestAnimationFrame(frame);

@@ -155,14 +155,18 @@ class Network {
     }
   }
 
+  /** Write the values at the coordinates from `first` on to `out`, for at most ROWS of them; return for how many. */
+  predictRows(x, first, out) {
+    const rows = Math.min(ROWS, x.length - first);
+    this.forward(x, first, rows);
+    out.set(this.values[this.values.length - 1].subarray(0, rows), first);
+    return rows;
+  }
+
   /** Return the network's values at all coordinates. */
   predict(x) {
     const out = new Float32Array(x.length);
-    for (let first = 0; first < x.length; first += ROWS) {
-      const rows = Math.min(ROWS, x.length - first);
-      this.forward(x, first, rows);
-      out.set(this.values[this.values.length - 1].subarray(0, rows), first);
-    }
+    for (let first = 0; first < x.length;) first += this.predictRows(x, first, out);
     return out;
   }
 }
