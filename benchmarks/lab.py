@@ -1,7 +1,7 @@
 """The lab's page in Chromium: steps per second of the training alone, then steps and frames while the page plays.
 
-Adam on all 128 samples, two hidden layers. The screen has 60 Hz; frames are counted from the intervals between animation
-frames, over four seconds.
+Adam on all 128 samples, two hidden layers. The screen has 60 Hz; frames are counted from the intervals between
+animation frames, over four seconds.
 """
 
 from __future__ import annotations
