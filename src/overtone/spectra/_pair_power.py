@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeVar, final
+from typing import final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
+from overtone._utils.pair_power import amplitude_error, coherence, cross_power
 from overtone.errors import InputError
 from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
@@ -20,26 +19,6 @@ BLOCKS = 256
 
 _COEFFICIENTS = 1 << 23
 """Values that are transformed at once, which bounds the memory."""
-
-
-PowerArray = TypeVar("PowerArray", Tensor, NDArray[np.float64])
-"""Powers as tensors or as arrays: the formulas are the same."""
-
-
-def cross_power(target: PowerArray, prediction: PowerArray, residual: PowerArray) -> PowerArray:
-    """Return the cross power C = (Pf + Pg - E) / 2 of prediction and target."""
-    return (target + prediction - residual) / 2
-
-
-def coherence(target: PowerArray, prediction: PowerArray, residual: PowerArray) -> PowerArray:
-    """Return the cross power over the geometric mean of both powers, in [-1, 1]; NaN without power."""
-    return (cross_power(target, prediction, residual) / (prediction * target) ** 0.5).clip(-1, 1)
-
-
-def amplitude_error(target: PowerArray, prediction: PowerArray, residual: PowerArray) -> PowerArray:
-    """Return the part of the residual power that is due to amplitude, (sqrt Pf - sqrt Pg)^2."""
-    # It cannot exceed the residual power (Cauchy-Schwarz); rounding can.
-    return ((prediction**0.5 - target**0.5) ** 2).clip(max=residual)
 
 
 @final

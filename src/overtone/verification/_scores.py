@@ -10,7 +10,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from overtone.spectra._pair_power import amplitude_error, coherence
+from overtone._utils.pair_power import amplitude_error, coherence
 from overtone.verification._intervals import Interval
 
 Array = NDArray[np.float64]
