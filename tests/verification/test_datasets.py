@@ -8,8 +8,8 @@ import xarray as xr
 
 import overtone as ot
 from overtone.errors import InputError
+from overtone.spectra._field_geometry import GeometryKind
 from overtone.verification import _pairs
-from overtone.verification._geometry import GeometryKind
 from overtone.verification._result import NoteCode
 from tests.cli.calling import ask
 from tests.verification import globes

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from overtone.verification._intervals import (
+from overtone.records.metrics._intervals import (
     SMALLEST,
     coherence_interval,
     error_ratio_interval,

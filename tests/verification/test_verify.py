@@ -10,8 +10,8 @@ import torch
 
 import overtone as ot
 from overtone.errors import InputError
+from overtone.records.metrics._field_scores import CrossingCode, FactCode, ResolutionCriterion
 from overtone.verification._result import NoteCode
-from overtone.verification._scores import CrossingCode, FactCode, ResolutionCriterion
 from tests.verification import fields
 
 TRUTH = fields.truth(40)

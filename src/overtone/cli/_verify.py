@@ -14,8 +14,8 @@ from overtone.cli._output import WIDTH, paragraph, print_json
 from overtone.errors import InputError, RunError
 
 if TYPE_CHECKING:
+    from overtone.records.metrics._field_scores import FieldScore
     from overtone.verification import Verification
-    from overtone.verification._scores import FieldScore
 
 ROWS = 12
 

@@ -9,7 +9,7 @@ import numpy as np
 import xarray as xr
 
 if TYPE_CHECKING:
-    from overtone.verification._geometry import FieldGeometry
+    from overtone.spectra._field_geometry import FieldGeometry
 
 
 @final

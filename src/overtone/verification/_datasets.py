@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.verification._geometry import FieldGeometry, common_step
+from overtone.spectra._field_geometry import FieldGeometry, common_step
 from overtone.verification._pairs import CHUNK, chosen, finite, real_tensor
 
 if TYPE_CHECKING:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from overtone._utils.text import number, percent, plural
 from overtone.plots import _style as style
 from overtone.plots._labels import escaped
+from overtone.records.metrics._field_scores import CrossingCode, FieldScore, ResolutionCriterion
 from overtone.reports._blocks import (
     AnswersBlock,
     Block,
@@ -22,10 +23,9 @@ from overtone.reports._blocks import (
     TableBlock,
     Tile,
 )
-from overtone.verification._geometry import FieldGeometry
+from overtone.reports._field_wording import name_of, note_sentences, score_sentences
+from overtone.spectra._field_geometry import FieldGeometry
 from overtone.verification._result import EffectiveResolution, Verification
-from overtone.verification._scores import CrossingCode, FieldScore, ResolutionCriterion
-from overtone.verification._wording import name_of, note_sentences, score_sentences
 
 Array = NDArray[np.float64]
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from overtone._utils.missing_values import entire
 from overtone.errors import InputError
-from overtone.verification._geometry import FieldGeometry, tensor_of
+from overtone.spectra._field_geometry import FieldGeometry, tensor_of
 
 CHUNK = 1 << 23
 """Values of one field set that are read at once."""

@@ -9,8 +9,8 @@ from enum import Enum
 from pathlib import Path
 from typing import Any, final
 
-from overtone.verification._geometry import FieldGeometry
-from overtone.verification._scores import Crossing, FieldScore, ResolutionCriterion
+from overtone.records.metrics._field_scores import Crossing, FieldScore, ResolutionCriterion
+from overtone.spectra._field_geometry import FieldGeometry
 
 
 class NoteCode(Enum):
@@ -119,7 +119,7 @@ class Verification:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What the figures say, in words."""
-        from overtone.verification._wording import verification_sentences
+        from overtone.reports._field_wording import verification_sentences
 
         return verification_sentences(self)
 

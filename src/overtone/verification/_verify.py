@@ -10,19 +10,19 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from overtone.errors import InputError
-from overtone.spectra import PairPower, PairSums
-from overtone.spectra._spectrum import ROUNDING, check_level
-from overtone.verification._datasets import dataset_pairs
-from overtone.verification._geometry import FieldGeometry, GeometryKind
-from overtone.verification._intervals import (
+from overtone.records.metrics._field_scores import FieldScore
+from overtone.records.metrics._intervals import (
     SMALLEST,
     coherence_interval,
     error_ratio_interval,
     power_ratio_interval,
 )
+from overtone.spectra import PairPower, PairSums
+from overtone.spectra._field_geometry import FieldGeometry, GeometryKind
+from overtone.spectra._spectrum import ROUNDING, check_level
+from overtone.verification._datasets import dataset_pairs
 from overtone.verification._pairs import Pairs, array_pairs
 from overtone.verification._result import Note, NoteCode, Verification
-from overtone.verification._scores import FieldScore
 
 
 def verify(

@@ -7,8 +7,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from overtone._utils.text import number, percent, plural
+from overtone.records.metrics._field_scores import (
+    CrossingCode,
+    Fact,
+    FactCode,
+    FieldScore,
+    ResolutionCriterion,
+)
 from overtone.verification._result import EffectiveResolution, NoteCode, Verification
-from overtone.verification._scores import CrossingCode, Fact, FactCode, FieldScore, ResolutionCriterion
 
 
 def verification_sentences(result: Verification) -> tuple[str, ...]:

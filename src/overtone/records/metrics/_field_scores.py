@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone._utils.pair_power import amplitude_error, coherence
-from overtone.verification._intervals import Interval
+from overtone.records.metrics._intervals import Interval
 
 Array = NDArray[np.float64]
 
