@@ -8,9 +8,9 @@ import xarray as xr
 
 import overtone as ot
 from overtone.errors import InputError
+from overtone.records.metrics._field_scores import NoteCode
 from overtone.spectra._field_geometry import GeometryKind
 from overtone.verification import _pairs
-from overtone.verification._result import NoteCode
 from tests.cli.calling import ask
 from tests.verification import globes
 from tests.verification.globes import LATITUDE, LONGITUDE, globe

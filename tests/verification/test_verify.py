@@ -10,8 +10,7 @@ import torch
 
 import overtone as ot
 from overtone.errors import InputError
-from overtone.records.metrics._field_scores import CrossingCode, FactCode, ResolutionCriterion
-from overtone.verification._result import NoteCode
+from overtone.records.metrics._field_scores import CrossingCode, FactCode, NoteCode, ResolutionCriterion
 from tests.verification import fields
 
 TRUTH = fields.truth(40)

@@ -9,21 +9,23 @@ from typing import Any
 from overtone._utils.text import number, percent, plural
 from overtone.records.metrics._field_scores import (
     CrossingCode,
+    EffectiveResolution,
     Fact,
     FactCode,
     FieldScore,
+    NoteCode,
     ResolutionCriterion,
+    ScoredFields,
 )
-from overtone.verification._result import EffectiveResolution, NoteCode, Verification
 
 
-def verification_sentences(result: Verification) -> tuple[str, ...]:
+def verification_sentences(result: ScoredFields) -> tuple[str, ...]:
     """Return what a verification shows: resolution and facts of each score, then the notes."""
     lines = [line for score in result.scores for line in score_sentences(result, score)]
     return (*lines, *note_sentences(result))
 
 
-def score_sentences(result: Verification, score: FieldScore) -> list[str]:
+def score_sentences(result: ScoredFields, score: FieldScore) -> list[str]:
     """Return resolution and facts of one score; nothing where the truth is constant."""
     if not score.reported.any():
         return []
@@ -34,7 +36,7 @@ def score_sentences(result: Verification, score: FieldScore) -> list[str]:
     return lines
 
 
-def note_sentences(result: Verification) -> list[str]:
+def note_sentences(result: ScoredFields) -> list[str]:
     """Return what has to be known beside the figures."""
     return [_NOTES[note.code](note.values, result.geometry.unit) for note in result.notes]
 
@@ -45,7 +47,7 @@ def name_of(score: FieldScore) -> str:
     return f"{name} at lead time {score.lead}" if score.lead is not None else name
 
 
-def _resolution(result: Verification, score: FieldScore) -> str:
+def _resolution(result: ScoredFields, score: FieldScore) -> str:
     resolution = result.resolution(score, ResolutionCriterion.ERROR)
     unit = resolution.unit
     first, last = (result.geometry.wavelength(f) for f in _range(score))
@@ -63,7 +65,7 @@ def _resolution(result: Verification, score: FieldScore) -> str:
     return f"{name_of(score)}: {text}{_interval(result, resolution)}."
 
 
-def _interval(result: Verification, resolution: EffectiveResolution) -> str:
+def _interval(result: ScoredFields, resolution: EffectiveResolution) -> str:
     if not math.isfinite(resolution.low) or resolution.crossing.code is not CrossingCode.CROSSED:
         return ""
     low = f"{number(resolution.low)}" if resolution.low > 0 else "below the grid"
@@ -75,7 +77,7 @@ def _range(score: FieldScore) -> tuple[float, float]:
     return float(score.low[bands[0]]), float(score.high[bands[-1]])
 
 
-def _beside(result: Verification, score: FieldScore) -> list[str]:
+def _beside(result: ScoredFields, score: FieldScore) -> list[str]:
     """The two other criteria, where they are crossed."""
     words = {
         ResolutionCriterion.POWER: "the forecast's power falls below half of the truth's",
@@ -91,7 +93,7 @@ def _beside(result: Verification, score: FieldScore) -> list[str]:
     return [f"{name_of(score)}: {' and '.join(parts)}; regridding of either field counts as well."]
 
 
-def _fact(result: Verification, score: FieldScore, fact: Fact) -> str:
+def _fact(result: ScoredFields, score: FieldScore, fact: Fact) -> str:
     wavelength, unit = result.geometry.wavelength, result.geometry.unit
     place = f"from {number(wavelength(fact.low))} to {number(wavelength(fact.high))} {unit}"
     power, coherence, error = (

@@ -14,10 +14,13 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor
 
 from overtone.errors import InputError
-from overtone.spectra import BandTransform, GridTransform, SphereGrid, SphereTransform, WindowedTransform
+from overtone.spectra._band_transform import BandTransform
+from overtone.spectra._grid import GridTransform
 from overtone.spectra._grid_modes import GridModes
 from overtone.spectra._pair_power import radial_slope, usable_bands
-from overtone.spectra._sphere_grid import covers_sphere
+from overtone.spectra._sphere import SphereTransform
+from overtone.spectra._sphere_grid import SphereGrid, covers_sphere
+from overtone.spectra._windowed import WindowedTransform
 
 DEGREE = 6371.0 * math.pi / 180
 """Kilometres per degree of latitude, with the mean radius of the Earth."""

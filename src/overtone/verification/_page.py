@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 from overtone._utils.text import number, percent, plural
 from overtone.plots import _style as style
 from overtone.plots._labels import escaped
-from overtone.records.metrics._field_scores import CrossingCode, FieldScore, ResolutionCriterion
+from overtone.records.metrics._field_scores import (
+    CrossingCode,
+    EffectiveResolution,
+    FieldScore,
+    ResolutionCriterion,
+)
 from overtone.reports._blocks import (
     AnswersBlock,
     Block,
@@ -25,7 +30,7 @@ from overtone.reports._blocks import (
 )
 from overtone.reports._field_wording import name_of, note_sentences, score_sentences
 from overtone.spectra._field_geometry import FieldGeometry
-from overtone.verification._result import EffectiveResolution, Verification
+from overtone.verification._result import Verification
 
 Array = NDArray[np.float64]
 

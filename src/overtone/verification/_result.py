@@ -3,62 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from enum import Enum
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
-from overtone.records.metrics._field_scores import Crossing, FieldScore, ResolutionCriterion
+from overtone.records.metrics._field_scores import EffectiveResolution, FieldScore, Note, ResolutionCriterion
 from overtone.spectra._field_geometry import FieldGeometry
-
-
-class NoteCode(Enum):
-    """What readers of a verification have to know; the value is the name in JSON."""
-
-    ONE_SAMPLE = "one sample"
-    FEW_SAMPLES = "few effective samples"
-    PARTLY_PAIRED = "partly paired"
-    LARGE_SCALES = "large scales not reliable"
-    CONSTANT_TRUTH = "constant truth"
-    REGION = "region as a plane"
-    DUPLICATED_COLUMN = "duplicated column"
-    LIKE_A_GLOBE = "shape of a globe"
-
-
-@final
-@dataclass(frozen=True)
-class Note:
-    """A note with its numbers."""
-
-    code: NoteCode
-    values: Mapping[str, Any] = field(default_factory=dict)
-
-
-@final
-@dataclass(frozen=True)
-class EffectiveResolution:
-    """Finest wavelength at which a forecast holds the truth's information.
-
-    There the residual's power reaches half of the truth's. Finer scales have more error than that.
-
-    Attributes:
-        variable: Name of the variable.
-        lead: The lead time, or None.
-        wavelength: In the unit of the geometry; NaN if the criterion is not crossed in the reliable bands.
-        low: Lower end of its interval, a finer wavelength; NaN without an interval, 0 if it may be below the grid.
-        high: Upper end of its interval; NaN without one.
-        unit: Unit of the wavelengths.
-        crossing: The crossing in frequency, with its code.
-    """
-
-    variable: str
-    lead: str | None
-    wavelength: float
-    low: float
-    high: float
-    unit: str
-    crossing: Crossing
 
 
 @final

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from overtone.errors import InputError
-from overtone.records.metrics._field_scores import FieldScore
+from overtone.records.metrics._field_scores import FieldScore, Note, NoteCode
 from overtone.records.metrics._intervals import (
     SMALLEST,
     coherence_interval,
@@ -22,7 +22,7 @@ from overtone.spectra._field_geometry import FieldGeometry, GeometryKind
 from overtone.spectra._spectrum import ROUNDING, check_level
 from overtone.verification._datasets import dataset_pairs
 from overtone.verification._pairs import Pairs, array_pairs
-from overtone.verification._result import Note, NoteCode, Verification
+from overtone.verification._result import Verification
 
 
 def verify(

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, final
+from typing import Any, Protocol, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -293,6 +294,95 @@ class FieldScore:
             for band in range(len(self.low))
         ]
         return {"variable": self.variable, "lead": self.lead, "samples": self.samples, "bands": bands}
+
+
+class NoteCode(Enum):
+    """What readers of a verification have to know; the value is the name in JSON."""
+
+    ONE_SAMPLE = "one sample"
+    FEW_SAMPLES = "few effective samples"
+    PARTLY_PAIRED = "partly paired"
+    LARGE_SCALES = "large scales not reliable"
+    CONSTANT_TRUTH = "constant truth"
+    REGION = "region as a plane"
+    DUPLICATED_COLUMN = "duplicated column"
+    LIKE_A_GLOBE = "shape of a globe"
+
+
+@final
+@dataclass(frozen=True)
+class Note:
+    """A note with its numbers."""
+
+    code: NoteCode
+    values: Mapping[str, Any] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True)
+class EffectiveResolution:
+    """Finest wavelength at which a forecast holds the truth's information.
+
+    There the residual's power reaches half of the truth's. Finer scales have more error than that.
+
+    Attributes:
+        variable: Name of the variable.
+        lead: The lead time, or None.
+        wavelength: In the unit of the geometry; NaN if the criterion is not crossed in the reliable bands.
+        low: Lower end of its interval, a finer wavelength; NaN without an interval, 0 if it may be below the grid.
+        high: Upper end of its interval; NaN without one.
+        unit: Unit of the wavelengths.
+        crossing: The crossing in frequency, with its code.
+    """
+
+    variable: str
+    lead: str | None
+    wavelength: float
+    low: float
+    high: float
+    unit: str
+    crossing: Crossing
+
+
+class FieldPositions(Protocol):
+    """Wavelengths of the bands of fields."""
+
+    @property
+    def unit(self) -> str:
+        """Unit of the wavelengths."""
+        ...
+
+    def wavelength(self, frequency: float) -> float:
+        """Return the wavelength in `unit` of a frequency of the bands."""
+        ...
+
+
+class ScoredFields(Protocol):
+    """Scores of fields with what sentences on them need."""
+
+    @property
+    def scores(self) -> tuple[FieldScore, ...]:
+        """One per variable and lead time."""
+        ...
+
+    @property
+    def geometry(self) -> FieldPositions:
+        """The positions of the values."""
+        ...
+
+    @property
+    def level(self) -> float:
+        """Coverage probability of all intervals."""
+        ...
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What has to be known beside the figures."""
+        ...
+
+    def resolution(self, score: FieldScore, criterion: ResolutionCriterion) -> EffectiveResolution:
+        """Return the wavelength at which a criterion is first crossed."""
+        ...
 
 
 def _plain(value: float) -> float | None:
