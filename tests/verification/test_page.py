@@ -12,7 +12,7 @@ from markupsafe import escape
 import overtone as ot
 from overtone.errors import InputError
 from overtone.reports._blocks import AnswersBlock, FoldedBlock, PlotBlock
-from overtone.verification._page import error_block, verification_page
+from overtone.reports._field_page import error_block, verification_page
 from tests.verification import fields, globes
 
 

@@ -86,8 +86,8 @@ class Verification:
             InputError: If `out` is a folder.
             RunError: If the page cannot be written.
         """
+        from overtone.reports._field_page import verification_page
         from overtone.reports._page import render, write_html
-        from overtone.verification._page import verification_page
 
         return write_html(Path(out), render(verification_page(self)))
 
