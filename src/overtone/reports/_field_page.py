@@ -14,8 +14,10 @@ from overtone.plots._labels import escaped
 from overtone.records.metrics._field_scores import (
     CrossingCode,
     EffectiveResolution,
+    FieldPositions,
     FieldScore,
     ResolutionCriterion,
+    ScoredFields,
 )
 from overtone.reports._blocks import (
     AnswersBlock,
@@ -29,8 +31,6 @@ from overtone.reports._blocks import (
     Tile,
 )
 from overtone.reports._field_wording import name_of, note_sentences, score_sentences
-from overtone.spectra._field_geometry import FieldGeometry
-from overtone.verification._result import Verification
 
 Array = NDArray[np.float64]
 
@@ -48,7 +48,7 @@ _ENTRIES = (
 )
 
 
-def verification_page(result: Verification) -> Page:
+def verification_page(result: ScoredFields) -> Page:
     """Return the page of a verification.
 
     Args:
@@ -83,13 +83,13 @@ def verification_page(result: Verification) -> Page:
     )
 
 
-def _words(result: Verification, score: FieldScore, first: int | None = None) -> str:
+def _words(result: ScoredFields, score: FieldScore, first: int | None = None) -> str:
     """Return the sentences on a score without its name, which stands above them; all, or the first ones."""
     texts = [text.removeprefix(f"{name_of(score)}: ") for text in score_sentences(result, score)[:first]]
     return " ".join(text[:1].upper() + text[1:] for text in texts)
 
 
-def _tile(result: Verification, score: FieldScore) -> Tile:
+def _tile(result: ScoredFields, score: FieldScore) -> Tile:
     resolution = result.resolution(score, ResolutionCriterion.ERROR)
     name = (
         "Effective resolution" if len(result.scores) == 1 else f"Resolution, {score.lead or score.variable}"
@@ -98,7 +98,7 @@ def _tile(result: Verification, score: FieldScore) -> Tile:
     return Tile(name, value, unit)
 
 
-def _value(result: Verification, score: FieldScore, resolution: EffectiveResolution) -> tuple[str, str]:
+def _value(result: ScoredFields, score: FieldScore, resolution: EffectiveResolution) -> tuple[str, str]:
     finest = number(result.geometry.wavelength(float(score.high[score.reported][-1])))
     match resolution.crossing.code:
         case CrossingCode.CROSSED:
@@ -109,7 +109,7 @@ def _value(result: Verification, score: FieldScore, resolution: EffectiveResolut
             return "none", ""
 
 
-def _scales(result: Verification, scores: Sequence[FieldScore]) -> list[Section]:
+def _scales(result: ScoredFields, scores: Sequence[FieldScore]) -> list[Section]:
     """Return figures by wavelength of every score; all but the first are folded."""
     blocks: list[Block] = []
     for index, score in enumerate(scores):
@@ -131,13 +131,13 @@ def _scales(result: Verification, scores: Sequence[FieldScore]) -> list[Section]
     return sections + ([Section("others", "Other variables and lead times", folded)] if folded else [])
 
 
-def _places(geometry: FieldGeometry, score: FieldScore) -> Array:
+def _places(geometry: FieldPositions, score: FieldScore) -> Array:
     """Return the wavelengths of the reported bands."""
     low, high = score.low[score.reported], score.high[score.reported]
     return np.array([geometry.wavelength(float(f)) for f in np.sqrt(low * high)])
 
 
-def _canvas(geometry: FieldGeometry, score: FieldScore) -> tuple[go.Figure, Array]:
+def _canvas(geometry: FieldPositions, score: FieldScore) -> tuple[go.Figure, Array]:
     figure, x = style.canvas(), _places(geometry, score)
     axis = style.log_axis(float(x.min()), float(x.max()), f"Wavelength ({geometry.unit})", 0.02)
     # Large scales stand on the left, as frequencies do that rise to the right.
@@ -162,7 +162,7 @@ def _line(
     )
 
 
-def _power(result: Verification, score: FieldScore, anchor: str) -> PlotBlock:
+def _power(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlock:
     figure, x = _canvas(result.geometry, score)
     unit, r = result.geometry.unit, score.reported
     curves = (
@@ -177,7 +177,7 @@ def _power(result: Verification, score: FieldScore, anchor: str) -> PlotBlock:
     return PlotBlock(anchor, f"{name_of(score)}: power", caption, figure)
 
 
-def error_block(result: Verification, score: FieldScore, anchor: str) -> PlotBlock:
+def error_block(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlock:
     """Return the figure of the error ratio with its interval and the threshold one half.
 
     Args:
@@ -205,7 +205,7 @@ def error_block(result: Verification, score: FieldScore, anchor: str) -> PlotBlo
     return PlotBlock(anchor, f"{name_of(score)}: error ratio", caption, figure)
 
 
-def _coherence(result: Verification, score: FieldScore, anchor: str) -> PlotBlock:
+def _coherence(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlock:
     figure, x = _canvas(result.geometry, score)
     r, unit = score.reported, result.geometry.unit
     curves = (
@@ -227,7 +227,7 @@ def _coherence(result: Verification, score: FieldScore, anchor: str) -> PlotBloc
     return PlotBlock(anchor, f"{name_of(score)}: coherence", caption, figure)
 
 
-def _heat_maps(result: Verification, scores: Sequence[FieldScore]) -> list[Block]:
+def _heat_maps(result: ScoredFields, scores: Sequence[FieldScore]) -> list[Block]:
     """Return one heat map of the error ratio by lead time and wavelength per variable."""
     blocks: list[Block] = []
     for index, variable in enumerate(dict.fromkeys(score.variable for score in scores)):
@@ -261,7 +261,7 @@ def _heat_maps(result: Verification, scores: Sequence[FieldScore]) -> list[Block
     return blocks
 
 
-def _table(result: Verification, score: FieldScore) -> TableBlock:
+def _table(result: ScoredFields, score: FieldScore) -> TableBlock:
     unit, wavelength = result.geometry.unit, result.geometry.wavelength
     head = (
         f"Wavelength ({unit})",

@@ -345,7 +345,12 @@ class EffectiveResolution:
 
 
 class FieldPositions(Protocol):
-    """Wavelengths of the bands of fields."""
+    """Positions of the values of fields, and wavelengths of their bands."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Samples per axis."""
+        ...
 
     @property
     def unit(self) -> str:
@@ -368,6 +373,11 @@ class ScoredFields(Protocol):
     @property
     def geometry(self) -> FieldPositions:
         """The positions of the values."""
+        ...
+
+    @property
+    def estimator(self) -> str:
+        """Name of the estimator of the spectra."""
         ...
 
     @property
