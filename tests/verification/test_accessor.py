@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import xarray as xr
+from xarray.backends import BackendArray
+from xarray.core import indexing
 
 import overtone.verification  # noqa: F401
 from overtone.errors import InputError
+from overtone.verification import _pairs
 from tests.verification import globes
 
 
@@ -52,3 +55,32 @@ def test_an_absent_axis_and_missing_cells_are_refused() -> None:
         field.overtone.spectrum(dims=("y", "x"))
     with pytest.raises(InputError, match="missing cells"):
         field.where(field.latitude > 0).overtone.spectrum()
+
+
+class Counting(BackendArray):
+    """Fields that are made when they are read, and remember how many were read at once."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape, self.dtype, self.sizes = shape, np.dtype(np.float64), []
+
+    def __getitem__(self, key: indexing.ExplicitIndexer) -> np.ndarray:
+        return indexing.explicit_indexing_adapter(key, self.shape, indexing.IndexingSupport.BASIC, self._read)
+
+    def _read(self, key: tuple[int | slice, ...]) -> np.ndarray:
+        starts = [k if isinstance(k, int) else range(n)[k] for k, n in zip(key, self.shape, strict=True)]
+        grids = np.meshgrid(*(np.atleast_1d(s) for s in starts), indexing="ij")
+        values = np.sin(sum((i + 1) * grid.astype(float) ** 2 for i, grid in enumerate(grids)))
+        self.sizes.append(values.size)
+        return values.reshape([len(s) for s in starts if not isinstance(s, int)])
+
+
+def test_files_are_read_in_blocks_and_the_figures_are_those_of_the_whole(monkeypatch) -> None:
+    source = Counting((3, 5, 4, 16, 16))
+    lazy = xr.DataArray(indexing.LazilyIndexedArray(source), dims=("run", "time", "level", "y", "x"))
+    expected = lazy.copy(data=source[indexing.BasicIndexer((slice(None),) * 5)]).overtone.spectrum()
+    source.sizes.clear()
+    monkeypatch.setattr(_pairs, "CHUNK", 3 * 256)
+    spectrum = lazy.overtone.spectrum()
+    assert np.allclose(spectrum.power, expected.power)
+    assert max(source.sizes) <= 3 * 256
+    assert sum(source.sizes) == 3 * 5 * 4 * 256

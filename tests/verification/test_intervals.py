@@ -10,6 +10,7 @@ from overtone.records.metrics._intervals import (
     coherence_interval,
     error_ratio_interval,
     power_ratio_interval,
+    slope_interval,
 )
 
 SERIES = 600
@@ -33,7 +34,12 @@ def powers(samples: int, memory: float, seed: int) -> np.ndarray:
 @pytest.mark.parametrize(("samples", "memory"), [(20, 0.0), (60, 0.5), (200, 0.8)])
 @pytest.mark.parametrize(
     ("interval", "value"),
-    [(error_ratio_interval, 0.5), (power_ratio_interval, 0.5), (coherence_interval, np.sqrt(0.5))],
+    [
+        (error_ratio_interval, 0.5),
+        (power_ratio_interval, 0.5),
+        (coherence_interval, np.sqrt(0.5)),
+        (slope_interval, 1.0),
+    ],
 )
 def test_intervals_cover_what_they_claim(samples, memory, interval, value):
     result = interval(powers(samples, memory, seed=samples), 0.9)

@@ -44,18 +44,26 @@ def test_blur_and_noise_of_equal_error_get_different_sentences():
     ("forecast", "code", "word"),
     [
         (fields.hedged(TRUTH), FactCode.HEDGED, "hedged"),
+        (fields.filtered(TRUTH, np.where(fields.K < 10, 1, 0.85)), FactCode.OVERSMOOTHED, "over-smoothed"),
+        (
+            fields.filtered(fields.displaced(TRUTH), np.where(fields.K < 10, 1, 0.2)),
+            FactCode.BLURRED,
+            "blurred",
+        ),
         (fields.displaced(TRUTH), FactCode.MISPLACED, "wrong place"),
         (TRUTH, FactCode.GOOD, "good"),
         (TRUTH + 0.01 * fields.truth(40, 9), FactCode.GOOD, "good"),
         (0 * TRUTH, FactCode.NO_POWER, "no structure"),
     ],
-    ids=["hedged", "displaced", "perfect", "nearly perfect", "flat"],
+    ids=["hedged", "filtered", "faint and unrelated", "displaced", "perfect", "nearly perfect", "flat"],
 )
 def test_planted_defects_are_named(forecast, code, word):
     result = verified(forecast)
     assert finest(result) is code
     assert all(fact.certain or fact.code is FactCode.NO_POWER for fact in result.scores[0].facts)
     assert word in " ".join(result.sentences)
+    assert "-0.00" not in " ".join(result.sentences)
+    assert ("hedged" in result.sentences[-1]) is (code is FactCode.HEDGED)
 
 
 def test_the_effective_resolution_of_a_filter_is_where_half_of_the_power_is_error():

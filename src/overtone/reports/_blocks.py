@@ -12,6 +12,9 @@ from markupsafe import Markup
 
 Row = Sequence[str]
 
+Answer = str | Sequence[str]
+"""A text, or sentences that stand as a list."""
+
 
 @dataclass(frozen=True)
 class PlotBlock:
@@ -105,7 +108,7 @@ class AnswersBlock:
     """Questions and their answers under a title."""
 
     title: str
-    entries: Sequence[tuple[str, str]]
+    entries: Sequence[tuple[str, Answer]]
     template: ClassVar[str] = "answers.html"
 
 
@@ -150,7 +153,7 @@ class Page:
 
     title: str
     subtitle: str
-    answers: Sequence[tuple[str, str]]
+    answers: Sequence[tuple[str, Answer]]
     numbers: Sequence[Tile]
     lead: Block | None
     sections: Sequence[Section]

@@ -20,6 +20,7 @@ from overtone.records.metrics._field_scores import (
     ScoredFields,
 )
 from overtone.reports._blocks import (
+    Answer,
     AnswersBlock,
     Block,
     FoldedBlock,
@@ -58,10 +59,12 @@ def verification_page(result: ScoredFields) -> Page:
     shape = " x ".join(map(str, result.geometry.shape))
     samples = plural(min(score.samples for score in result.scores), "sample")
     # One score says everything at once; of several, the first screen has the effective resolutions.
-    answers = [(name_of(s), _words(result, s, None if len(shown) == 1 else 1)) for s in shown[:_FIRST]]
+    answers: list[tuple[str, Answer]] = [
+        (name_of(s), _words(result, s, None if len(shown) == 1 else 1)) for s in shown[:_FIRST]
+    ]
     notes = note_sentences(result)
     if notes or not answers:
-        answers.append(("To be known beside these", " ".join(notes)))
+        answers.append(("To be known beside these", notes))
     sections = []
     if len({score.lead for score in shown}) > 1:
         sections.append(Section("lead-times", "Lead times", _heat_maps(result, shown), pair=True))
@@ -83,10 +86,10 @@ def verification_page(result: ScoredFields) -> Page:
     )
 
 
-def _words(result: ScoredFields, score: FieldScore, first: int | None = None) -> str:
+def _words(result: ScoredFields, score: FieldScore, first: int | None = None) -> list[str]:
     """Return the sentences on a score without its name, which stands above them; all, or the first ones."""
     texts = [text.removeprefix(f"{name_of(score)}: ") for text in score_sentences(result, score)[:first]]
-    return " ".join(text[:1].upper() + text[1:] for text in texts)
+    return [text[:1].upper() + text[1:] for text in texts]
 
 
 def _tile(result: ScoredFields, score: FieldScore) -> Tile:

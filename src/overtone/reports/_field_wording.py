@@ -98,7 +98,7 @@ def _fact(result: ScoredFields, score: FieldScore, fact: Fact) -> str:
     place = f"from {number(wavelength(fact.low))} to {number(wavelength(fact.high))} {unit}"
     power, coherence, error = (
         percent(max(fact.power_ratio, 0.0)),
-        f"{fact.coherence:.2f}",
+        _coherence(fact.coherence),
         percent(max(fact.error_ratio, 0.0)),
     )
     text = {
@@ -106,6 +106,9 @@ def _fact(result: ScoredFields, score: FieldScore, fact: Fact) -> str:
         FactCode.HEDGED: (
             f"the forecast is blurred {place}, as a mean over possible outcomes is (hedged): it has {power} of the "
             f"truth's power at a coherence of {coherence}"
+        ),
+        FactCode.BLURRED: (
+            f"the forecast is blurred {place}: it has {power} of the truth's power at a coherence of {coherence}"
         ),
         FactCode.OVERSMOOTHED: (
             f"the forecast is blurred {place}, more than its coherence of {coherence} explains (over-smoothed): it has "
@@ -122,6 +125,11 @@ def _fact(result: ScoredFields, score: FieldScore, fact: Fact) -> str:
     }[fact.code]
     described = "" if fact.certain or fact.code is FactCode.NO_POWER else " in these samples"
     return f"{name_of(score)}: {text}{described}."
+
+
+def _coherence(value: float) -> str:
+    """Format a coherence with two digits; one that rounds to zero has no sign."""
+    return f"{round(value, 2) + 0.0:.2f}"
 
 
 def _few(v: Mapping[str, Any], _: str) -> str:

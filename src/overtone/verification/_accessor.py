@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, final
 
 import numpy as np
 import xarray as xr
+
+from overtone.errors import InputError
 
 if TYPE_CHECKING:
     from overtone.spectra._field_geometry import FieldGeometry
@@ -57,7 +60,7 @@ class FieldAccessor:
         import torch
 
         from overtone.verification._datasets import geometry_of, globe_axes, space_axes
-        from overtone.verification._pairs import finite, real_tensor
+        from overtone.verification._pairs import CHUNK, finite, real_tensor
 
         array = self._array
         globe = globe_axes(array)
@@ -65,15 +68,25 @@ class FieldAccessor:
         axes = globe if globe and dims and set(dims) == set(globe) else space_axes(array, dims, "spectrum")
         geometry = geometry_of(array, axes, tuple(periodic) if isinstance(periodic, Sequence) else periodic)
         others = [dim for dim in array.dims if dim not in axes]
-        ordered = array.transpose(*axes, *others)
-        values = finite(real_tensor(ordered.values, "spectrum"), "spectrum").double()
-        columns = values.reshape(*geometry.shape, -1)
-        transform, estimator = geometry.transform(columns[..., :1].movedim(-1, 0))
-        coefficients = transform.coefficients(columns)
-        by_degree = getattr(transform, "by_degree", None)
-        power: Any = transform.power(coefficients) if by_degree is None else by_degree(coefficients)
         sizes = [array.sizes[dim] for dim in others]
-        table = torch.as_tensor(power, device="cpu").reshape(-1, *sizes).numpy()
+        ordered = array.transpose(*axes, *others)
+        transform = None
+        columns = []
+        for block in _blocks(sizes, max(1, CHUNK // math.prod(geometry.shape))):
+            # Fields are read block by block: arrays on disk may be larger than the memory.
+            part = ordered.isel(dict(zip(others, block, strict=True))).values
+            values = finite(real_tensor(part, "spectrum"), "spectrum").double().reshape(*geometry.shape, -1)
+            if transform is None:
+                transform, estimator = geometry.transform(values[..., :1].movedim(-1, 0))
+            coefficients = transform.coefficients(values)
+            by_degree = getattr(transform, "by_degree", None)
+            power: Any = transform.power(coefficients) if by_degree is None else by_degree(coefficients)
+            columns.append(torch.as_tensor(power, device="cpu"))
+        if transform is None:
+            raise InputError(
+                "at least one field", f"sizes {tuple(array.shape)}", "choose another range", "spectrum"
+            )
+        table = torch.cat(columns, dim=1).reshape(-1, *sizes).numpy()
         name, coordinates = _coordinates(geometry, transform.bands, len(table))
         attributes = {"units": f"{array.units}^2"} if array.attrs.get("units") else {}
         beside = {str(dim): array[dim] for dim in others if dim in array.coords}
@@ -82,6 +95,26 @@ class FieldAccessor:
             coordinates | beside,
             {"estimator": estimator, "variable": str(array.name or "values")},
         )
+
+
+def _blocks(sizes: Sequence[int], at_once: int) -> Iterator[tuple[slice, ...]]:
+    """Yield the places of at most `at_once` neighbouring fields, in row-major order.
+
+    Args:
+        sizes: Fields along each axis other than those of space.
+        at_once: Fields of a block.
+    """
+    if not sizes:
+        yield ()
+        return
+    inner = math.prod(sizes[1:])
+    rows = max(1, at_once // max(1, inner))
+    for first in range(0, sizes[0], rows):
+        # A row that is too large is divided along its further axes.
+        for remainder in (
+            _blocks(sizes[1:], at_once) if inner > at_once else [(slice(None),) * (len(sizes) - 1)]
+        ):
+            yield (slice(first, first + rows), *remainder)
 
 
 def _coordinates(geometry: FieldGeometry, bands: Any, count: int) -> tuple[str, dict[str, Any]]:

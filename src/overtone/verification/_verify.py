@@ -16,6 +16,7 @@ from overtone.records.metrics._intervals import (
     coherence_interval,
     error_ratio_interval,
     power_ratio_interval,
+    slope_interval,
 )
 from overtone.spectra import PairPower, PairSums
 from overtone.spectra._field_geometry import FieldGeometry, GeometryKind
@@ -168,6 +169,7 @@ def _scores(
                 error_ratio_interval(column, level),
                 power_ratio_interval(column, level),
                 coherence_interval(column, level),
+                slope_interval(column, level),
                 power.bands.low,
                 power.bands.high,
                 reported & has_power,

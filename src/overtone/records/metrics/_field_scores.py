@@ -11,7 +11,7 @@ from typing import Any, Protocol, final
 import numpy as np
 from numpy.typing import NDArray
 
-from overtone._utils.pair_power import amplitude_error, coherence
+from overtone._utils.pair_power import amplitude_error, coherence, cross_power
 from overtone.records.metrics._intervals import Interval
 
 Array = NDArray[np.float64]
@@ -65,13 +65,16 @@ class Crossing:
 class FactCode(Enum):
     """What holds in a range of bands; the value is the name in JSON.
 
-    With r the power ratio and c the coherence, an optimal estimate under uncertainty has r = c^2: HEDGED has r near
-    c^2, OVERSMOOTHED less than half of it. NOISY has r > 1.25, MISPLACED has power that is not explained by c, GOOD has
-    less than half of the target's power as error and none of the others. NO_POWER is a forecast without structure.
+    With r the power ratio, c the coherence and b = c / sqrt(r) the slope of the truth on the forecast, a mean over
+    possible outcomes has b = 1. Of the forecasts with r < 0.8 and r <= c^2 + 0.15, HEDGED has b from 0.8 to 1.118,
+    OVERSMOOTHED has b > 1.118 (r < 0.8 c^2), and BLURRED leaves open which, or has b < 0.8. NOISY has r > 1.25,
+    MISPLACED has power that is not explained by c, GOOD has less than half of the target's power as error and none of
+    the others. NO_POWER is a forecast without structure.
     """
 
     GOOD = "good"
     HEDGED = "hedged"
+    BLURRED = "blurred"
     OVERSMOOTHED = "over-smoothed"
     NOISY = "noisy"
     MISPLACED = "misplaced"
@@ -104,6 +107,9 @@ class Fact:
 
 
 NOISY_ABOVE, BLURRED_BELOW, MISPLACED_BELOW, MARGIN = 1.25, 0.8, 0.8, 0.15
+FLATTEST, STEEPEST = 0.8, math.sqrt(1 / BLURRED_BELOW)
+"""Slopes of the truth on a hedged forecast. A pure filter with r = 0.8 has the steepest, so it is over-smoothed."""
+
 _EMPTY = 1e-12
 """Power ratio below which a forecast has no structure."""
 
@@ -123,6 +129,7 @@ class FieldScore:
         error_interval: Interval of the error ratio.
         power_interval: Interval of the power ratio.
         coherence_interval: Interval of the coherence.
+        slope_interval: Interval of the slope of the truth on the forecast.
         low: (band,) lower edges.
         high: (band,) upper edges.
         reported: (band,) whether the band is reliable and the target has power in it.
@@ -137,6 +144,7 @@ class FieldScore:
     error_interval: Interval
     power_interval: Interval
     coherence_interval: Interval
+    slope_interval: Interval
     low: Array
     high: Array
     reported: NDArray[np.bool_]
@@ -156,6 +164,11 @@ class FieldScore:
         """(band,) coherence; NaN where one of the fields has no power."""
         with np.errstate(all="ignore"):
             return coherence(self.target, self.prediction, self.residual)
+
+    @property
+    def slope(self) -> Array:
+        """(band,) slope of the truth on the forecast, cross power over the forecast's power."""
+        return _divided(cross_power(self.target, self.prediction, self.residual), self.prediction)
 
     @property
     def amplitude_error(self) -> Array:
@@ -258,7 +271,7 @@ class FieldScore:
         if ratio_low > NOISY_ABOVE:
             return FactCode.NOISY
         if ratio_high < BLURRED_BELOW and ratio <= hedged + MARGIN:
-            return FactCode.HEDGED if ratio >= hedged / 2 else FactCode.OVERSMOOTHED
+            return self._blur(band)
         if coherence_high < MISPLACED_BELOW and ratio - hedged > MARGIN and ratio <= NOISY_ABOVE:
             return FactCode.MISPLACED
         if (
@@ -268,6 +281,18 @@ class FieldScore:
         ):
             return FactCode.GOOD
         return None
+
+    def _blur(self, band: int) -> FactCode:
+        """Return the kind of a blur by the slope of the truth on the forecast."""
+        slope = self.slope[band]
+        low, high = (
+            (self.slope_interval.low[band], self.slope_interval.high[band])
+            if math.isfinite(self.error_interval.low[band])
+            else (slope, slope)
+        )
+        if low >= STEEPEST:
+            return FactCode.OVERSMOOTHED
+        return FactCode.HEDGED if low >= FLATTEST and high <= STEEPEST else FactCode.BLURRED
 
     def to_json(self) -> dict[str, Any]:
         """All figures as values that JSON can hold."""
@@ -286,6 +311,9 @@ class FieldScore:
             "coherence": self.coherence,
             "coherence_low": self.coherence_interval.low,
             "coherence_high": self.coherence_interval.high,
+            "slope": self.slope,
+            "slope_low": self.slope_interval.low,
+            "slope_high": self.slope_interval.high,
             "effective_samples": self.error_interval.effective,
         }
         bands = [

@@ -8,6 +8,7 @@ from typing import final
 import numpy as np
 from numpy.typing import NDArray
 
+from overtone._utils.pair_power import cross_power
 from overtone._utils.statistics import student_quantile
 
 Array = NDArray[np.float64]
@@ -66,6 +67,15 @@ def coherence_interval(blocks: Array, level: float) -> Interval:
         half, effective = _half_width(_solid(influence) / (1 - coherence**2), level)
         centre = np.arctanh(coherence)
         return Interval(np.tanh(centre - half), np.tanh(centre + half), effective)
+
+
+def slope_interval(blocks: Array, level: float) -> Interval:
+    """Return the interval of the cross power over the prediction power; NaN unless positive.
+
+    Arguments as of `error_ratio_interval`.
+    """
+    target, prediction, residual = blocks[:, 0], blocks[:, 1], blocks[:, 2]
+    return _ratio(cross_power(target, prediction, residual), prediction, level)
 
 
 def _ratio(upper: Array, lower: Array, level: float) -> Interval:
