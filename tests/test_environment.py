@@ -83,6 +83,19 @@ def test_importing_overtone_loads_nothing_heavy():
     assert "numpy" in loaded("import overtone; overtone.records.Header")
 
 
+READ_AND_SCAN = """import pathlib, numpy as np, overtone as ot
+np.save('waves.npy', np.random.default_rng(0).random((16, 16)))
+pathlib.Path('numbers.csv').write_text('t,y\\n' + ''.join('%d,%d\\n' % (i, i % 5) for i in range(40)))
+ot.scan(ot.signals.read({!r}))"""
+
+
+def test_a_scan_of_a_picture_loads_no_tables_or_plots(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for_tables = {"pandas", "xarray", "plotly"}
+    assert not for_tables & set(loaded(READ_AND_SCAN.format("waves.npy")))
+    assert for_tables & set(loaded(READ_AND_SCAN.format("numbers.csv"))) == {"pandas"}
+
+
 def test_the_version_is_that_of_the_package():
     assert overtone.__version__ == importlib.metadata.version("overtone")
 

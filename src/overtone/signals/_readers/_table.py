@@ -6,9 +6,9 @@ import io
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from overtone.errors import InputError
 from overtone.signals._readers._files import decoding_errors
@@ -22,6 +22,9 @@ from overtone.signals._readers._text import (
     read_lines,
     split_cells,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _UNIT = re.compile(r"\s*[\[(]([^\])]+)[\])]\s*$")
 _SECONDS = ("s", "sec", "secs", "second", "seconds")
@@ -135,6 +138,8 @@ def read_table(path: Path) -> CSVTable:
 
 
 def _parse(lines: Lines, location: str) -> pd.DataFrame:
+    import pandas as pd
+
     if not lines.text:
         return pd.DataFrame()
     separator = r"\s+" if lines.separator == " " else lines.separator

@@ -8,11 +8,14 @@ import re
 from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from overtone.signals._readers._files import check_size
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _PLAIN = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eEdD][-+]?\d+)?")
 _COMMA = re.compile(r"[-+]?\d*,\d+([eE][-+]?\d+)?")
@@ -71,6 +74,8 @@ def parse_numbers(cells: pd.Series, comma_is_decimal: bool | None = None) -> Par
         cells: Strings.
         comma_is_decimal: Whether a comma is the decimal mark if the column is ambiguous; None if unknown.
     """
+    import pandas as pd
+
     # Usual spellings are parsed in one vectorised pass; only the remaining cells are parsed individually.
     plain = pd.to_numeric(cells, errors="coerce").to_numpy(np.float64, copy=True)
     odd = np.flatnonzero(np.isnan(plain))

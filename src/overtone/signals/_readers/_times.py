@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from overtone.errors import InputError
 from overtone.signals._readers._table import CSVTable, column_unit, split_unit
 from overtone.signals._readers._text import is_date
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _CLOCK_FORMATS = ("", " %H:%M", " %H:%M:%S", " %H:%M:%S.%f", " %I:%M %p", " %I:%M:%S %p")
 _DAYS = {
@@ -51,6 +54,8 @@ def parse_dates(cells: pd.Series, location: str) -> Stamps:
     Raises:
         InputError: If the order of day and month is ambiguous, or only some cells contain a time zone.
     """
+    import pandas as pd
+
     texts = cells.str.strip().str.replace(r"(:\d\d),(\d)", r"\1.\2", regex=True)
     digit = _digit(texts)
     iso = pd.to_datetime(texts, errors="coerce", format="ISO8601", utc=True)
@@ -73,6 +78,8 @@ def parse_dates(cells: pd.Series, location: str) -> Stamps:
 
 
 def _parse_formats(texts: pd.Series, digit: float, location: str) -> Stamps:
+    import pandas as pd
+
     readings: dict[str, np.ndarray] = {}
     best_count, best_moments = 0, np.full(len(texts), np.datetime64("NaT", "ns"))
     for order, days in _DAYS.items():
@@ -192,6 +199,8 @@ def parse_times(table: CSVTable, name: str, unit: str | None = None, calendar: b
     Raises:
         InputError: If a cell is neither a number nor a date, or dates are ambiguous.
     """
+    import pandas as pd
+
     cells = table.cells[name].str.strip()
     if is_date(cells.iloc[0]) or _packed(cells):
         return _dates(table, name, unit, calendar)
@@ -213,6 +222,8 @@ def parse_times(table: CSVTable, name: str, unit: str | None = None, calendar: b
 
 def _packed(cells: pd.Series) -> bool:
     """Whether all cells are dates such as 20240131, which are not evenly spaced as numbers."""
+    import pandas as pd
+
     if not cells.str.fullmatch(r"(19|20)\d{6}").all():
         return False
     return bool(pd.to_datetime(cells, errors="coerce", format="%Y%m%d").notna().all())
@@ -258,6 +269,8 @@ def _dates(table: CSVTable, name: str, unit: str | None, calendar: bool) -> Time
 
 def _since(values: np.ndarray, cells: pd.Series) -> Times | None:
     """Return Unix times in s, ms, us or ns, or spreadsheet times in days, or None if ambiguous."""
+    import pandas as pd
+
     if len(values) < 2 or not np.isfinite(values).all():
         return None
     for name, size in _CLOCK_SECONDS.items():
