@@ -90,7 +90,7 @@ class Halving(nn.Module):
 
 
 SEQUENCES = {
-    "convolution": (draw(N, 8, 64), draw(N, 8, 64, seed=1), lambda: nn.Conv1d(8, 8, 3, padding=1), 64, 8),
+    "convolution": (draw(N, 8, 14), draw(N, 8, 14, seed=1), lambda: nn.Conv1d(8, 8, 3, padding=1), 14, 8),
     "more channels than time": (
         draw(N, 32, 6),
         draw(N, 16, 6),
@@ -99,7 +99,7 @@ SEQUENCES = {
         16,
     ),
     "square": (draw(N, 12, 12), draw(N, 12, 12), lambda: nn.Conv1d(12, 12, 3, padding=1), 12, 12),
-    "strided": (draw(N, 8, 64), draw(N, 8, 32), Halving, 32, 8),
+    "strided": (draw(N, 8, 28), draw(N, 8, 14), Halving, 14, 8),
     "recurrence": (draw(N, 6, 24), draw(N, 6, 3), lambda: First(24, 3), 6, 3),
     "recurrence of one channel": (draw(N, 20, 4), draw(N, 20, 1), lambda: First(4, 1), 20, 1),
     "attention": (draw(N, 8, 8), draw(N, 8, 8), Transformer, 8, 8),

@@ -170,6 +170,45 @@ class ProbeWarning(UserWarning):
     """A probe could not measure or record a row; training continues and the row is marked."""
 
 
+PICTURE_GROWTH = 4
+"""Ratio of the steps at which pictures of a row are stored."""
+
+
+@final
+class PictureSchedule:
+    """Steps at which the pictures of rows are stored: the first, at steps that grow by a factor, and the last one."""
+
+    def __init__(self) -> None:
+        self._stored: dict[str, int] = {}
+        self._pending: dict[str, tuple[int, Mapping[str, NDArray[np.generic]]]] = {}
+
+    def due(
+        self, step: int, name: str, pictures: Mapping[str, NDArray[np.generic]]
+    ) -> Mapping[str, NDArray[np.generic]]:
+        """Return the pictures to store at this step, none if they have to wait.
+
+        Args:
+            step: The row's step.
+            name: The view.
+            pictures: Arrays by name; empty if the view has none.
+        """
+        last = self._stored.get(name)
+        if not pictures:
+            return {}
+        # A step before the last one belongs to a training that has restarted.
+        if last is None or step < last or step >= max(1, PICTURE_GROWTH * last):
+            self._stored[name] = step
+            self._pending.pop(name, None)
+            return pictures
+        self._pending[name] = (step, pictures)
+        return {}
+
+    def pending(self, name: str) -> list[tuple[str, int, NDArray[np.generic]]]:
+        """Return name, step and array of the last pictures that were not stored, and forget them."""
+        step, pictures = self._pending.pop(name, (0, {}))
+        return [(kind, step, array) for kind, array in pictures.items() if kind != "target"]
+
+
 @final
 class RunWriter:
     """Writer of the records of one run, one per view, and of their faults.
@@ -223,6 +262,7 @@ class RunWriter:
         self.latest: Row = {}
         self._margins: dict[str, dict[str, Any]] = {}
         self._writers: dict[str, RecordWriter] = {}
+        self._pictures = PictureSchedule()
         # Nothing is created unless every path is free: a conflict at the third view would leave two empty records.
         if opened is create_record:
             check_no_records(self.paths.values())
@@ -274,12 +314,16 @@ class RunWriter:
         seconds = self.elapsed
         for position, (name, writer) in enumerate(self._writers.items()):
             row = self._measured(step, name, measure[name])
+            arrays, pictures = row.pop("arrays", {}), row.pop("pictures", {})
             if position == 0:
                 self.highest_learned = highest_learned_of_row(writer.header, row["residual_power"])
             row |= {**extra, "time": seconds}
             if position == 0:
                 self.latest = row
             self.guard(step, name, functools.partial(writer.append, step, row))
+            arrays |= self._pictures.due(step, name, pictures)
+            for kind, array in arrays.items():
+                self.guard(step, name, functools.partial(self._store, name, kind, step, array))
             for logger in self._loggers:
                 self.guard(step, name, functools.partial(logger.row, name, writer.header, step, row))
 
@@ -348,8 +392,15 @@ class RunWriter:
         for logger in self._loggers:
             with contextlib.suppress(Exception):
                 logger.close()
-        for writer in self._writers.values():
+        for name, writer in self._writers.items():
+            # A full disk must not keep the other records open.
+            with contextlib.suppress(Exception):
+                for kind, step, array in self._pictures.pending(name):
+                    self._store(name, kind, step, array)
             writer.close()
+
+    def _store(self, name: str, kind: str, step: int, array: NDArray[np.generic]) -> None:
+        self._writers[name].snapshot(kind, -1 if kind == "target" else step, array)
 
     def _measured(self, step: int, name: str, measure: Callable[[], Row]) -> Row:
         sizes = self._writers[name].header.sizes

@@ -28,12 +28,14 @@ class ProbeTarget(ABC):
         channels: C names.
         unit: Unit of the values, "" if there is none.
         notes: Sentences that state how the targets were read, for records.
+        channel_axis: The axis of the outputs that holds the channels, counted from the front; None for the last one.
     """
 
     values: Tensor
     channels: tuple[str, ...]
     unit: str
     notes: tuple[str, ...] = ()
+    channel_axis: int | None = None
 
     @abstractmethod
     def read(self, outputs: Tensor) -> Tensor:
@@ -81,14 +83,14 @@ class Values(ProbeTarget):
         # Powers are sums of squares: half precision and whole numbers are widened before any arithmetic.
         numbers = numbers if numbers.is_floating_point() and numbers.dtype.itemsize >= 4 else numbers.double()
         numbers = numbers[:, None] if numbers.ndim == 1 else numbers
-        self._axis = channel_axis
+        self.channel_axis = channel_axis
         self.values = numbers if channel_axis is None else numbers.movedim(channel_axis, -1)
         self.channels = _names(channels, self.values.shape[-1])
         self.unit, self.notes = unit, tuple(notes)
 
     def read(self, outputs: Tensor) -> Tensor:
         """Return the outputs with their channels last; the axis of a single channel may be absent."""
-        values = _channels_last(outputs, tuple(self.values.shape[1:]), self._axis)
+        values = _channels_last(outputs, tuple(self.values.shape[1:]), self.channel_axis)
         if values is None:
             labels = self.values.shape[1:] == (1,) and bool((self.values == self.values.round()).all())
             raise InputError(
@@ -104,7 +106,7 @@ class Values(ProbeTarget):
         """Return the values at a subset of the samples."""
         subset = Values(self.values[index], self.channels, self.unit, notes=self.notes)
         # The values already have their channels last; the axis concerns only the outputs.
-        subset._axis = self._axis
+        subset.channel_axis = self.channel_axis
         return subset
 
 
@@ -139,7 +141,7 @@ class Classes(ProbeTarget):
     ) -> None:
         self._labels = target_tensor(labels)
         self._count = int(self._labels.max()) + 1 if count is None else class_count(count)
-        self._definition, self._axis = definition or ClassTarget.probabilities(), channel_axis
+        self._definition, self.channel_axis = definition or ClassTarget.probabilities(), channel_axis
         soft = self._labels.ndim == 2 and self._labels.shape[1] == self._count
         soft = soft and self._labels.is_floating_point()
         rows = self._labels if soft else self._labels.reshape(-1)
@@ -156,7 +158,7 @@ class Classes(ProbeTarget):
         if outputs.shape[1:] == (*self._places, 1) and self._count == 2:
             # sigmoid(z) is the second entry of softmax(0, z).
             outputs = torch.cat([torch.zeros_like(outputs), outputs], -1)
-        logits = _channels_last(outputs, tuple(self.values.shape[1:]), self._axis)
+        logits = _channels_last(outputs, tuple(self.values.shape[1:]), self.channel_axis)
         if logits is None:
             single = outputs.shape[1:] == (*self._places, 1)
             raise InputError(
@@ -178,7 +180,7 @@ class Classes(ProbeTarget):
             self._count,
             self.channels,
             self._definition,
-            channel_axis=self._axis,
+            channel_axis=self.channel_axis,
             notes=self.notes,
         )
 

@@ -26,8 +26,10 @@ Predict = Callable[[Inputs], Tensor]
 """Function that evaluates the network in chunks, leaves it unchanged, and returns outputs (M, ..., C) on the CPU."""
 
 Row = dict[str, Any]
-"""`residual_power` (band, channel) and other per-step variables of a record; `margins`, if present, is stored in the
-record's attribute of that name: half the widths of 95 % intervals, by variable."""
+"""`residual_power` (band, channel) and other per-step variables of a record. Three entries are stored elsewhere:
+`margins`, half the widths of 95 % intervals by variable, in the record's attribute of that name; `arrays`, by name, as
+snapshots of the step; `pictures`, by name, as snapshots at steps that grow by a factor and at the last one, "target"
+once."""
 
 
 class View(ABC):
@@ -238,7 +240,7 @@ class TransformView(OutputView):
             )
         self.name, self.target, self.transform = name, target, transform
         self._attrs = dict(attrs)
-        self._held_out = _mask(held_out, self.inputs.count)
+        self._held_out = held_out_mask(held_out, self.inputs.count)
         self._coefficients = transform.coefficients(target.values)
         self.target_power = transform.power(self._coefficients).cpu().double()
 
@@ -283,7 +285,12 @@ class TransformView(OutputView):
         return row
 
 
-def _mask(held_out: Tensor | None, count: int) -> Tensor:
+def held_out_mask(held_out: Tensor | None, count: int) -> Tensor:
+    """Return the (N,) bool mask of held-out samples.
+
+    Raises:
+        InputError: If it does not fit the samples, or leaves none for training.
+    """
     if held_out is None:
         return torch.zeros(count, dtype=torch.bool, device="cpu")
     mask = as_tensor(entire(held_out, "held_out")).cpu()

@@ -5,6 +5,8 @@ from ._clouds import filters as filters
 from ._clouds import graph as graph
 from ._coordinates import points as points
 from ._coordinates import sequence as sequence
+from ._fields import FieldView as FieldView
+from ._fields import fields as fields
 from ._generated import MetricView as MetricView
 from ._generated import generated as generated
 from ._grid import GridView as GridView

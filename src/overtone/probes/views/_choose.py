@@ -16,11 +16,12 @@ from overtone._utils.tensors import as_tensor
 from overtone.errors import InputError
 from overtone.probes._inputs import TensorInputs, as_tensor_inputs, named_tensors
 from overtone.probes._run_writer import ProbeWarning
-from overtone.probes._target_reading import ShapeHints, read_targets
-from overtone.probes._targets import ProbeTarget
+from overtone.probes._target_reading import ShapeHints, TargetReading, read_targets
+from overtone.probes._targets import ProbeTarget, Values
 from overtone.probes._view import TransformView
 from overtone.probes.views._clouds import graph
 from overtone.probes.views._coordinates import points, sequence
+from overtone.probes.views._fields import SMALLEST_SIDE, FieldLayout, FieldView, field_geometry
 
 SAMPLES = 512
 """Default number of samples: few enough that a row costs about as much as one training step."""
@@ -30,6 +31,9 @@ POINTS = 4096
 
 SEQUENCES = 128
 """Default number of sequences, each of which has many positions."""
+
+FIELDS = 64
+"""Default number of fields, each of which has many waves: a row costs about as much as a few training steps."""
 
 MIN_SAMPLES = 16
 """Minimum number of samples by default, for samples of any size."""
@@ -47,20 +51,22 @@ def choose(
     classes: int | None = None,
     channel_axis: int | None = None,
     seed: int = 0,
-) -> TransformView:
-    """Choose the view that suits the shapes: `sequence`, `points` or `graph`, on samples drawn at random.
+) -> TransformView | FieldView:
+    """Choose the view that suits the shapes, on samples drawn at random: `fields`, `sequence`, `points` or `graph`.
 
-    Targets with three axes (sequences, time, channels), and labels with two, are sequences. Inputs with 1 to 3
-    numbers per row are points. All others, such as pictures, tables and tokens, are clouds, measured on their
-    neighbour graph. Ambiguous targets are refused: pass `classes` or floating-point targets where whole numbers may
-    be labels or values, and `channel_axis` where two axes may hold the channels. The record's `notes` state how
-    targets were read.
+    Values with two or three axes of space, (N, C, H, W) and (N, C, D, H, W), and those in time with the channels
+    first, (N, C, T), are fields if they have at least 16 positions along each axis; pass `features`, or use `graph`,
+    to measure them by their frequency over the samples instead. Values (sequences, time, channels), and labels with
+    two axes, are sequences. Inputs with 1 to 3 numbers per row are points. All others, such as tables and labels of
+    pictures or tokens, are clouds, measured on their neighbour graph. Ambiguous targets are refused: pass `classes` or
+    floating-point targets where whole numbers may be labels or values, and `channel_axis` where two axes may hold the
+    channels. The record's `notes` state how targets were read.
 
     Args:
         inputs: Arguments of the network: a tensor, an array, or a dict or tuple of these.
         targets: Values (N, ..., C); whole numbers in one axis are class labels if there are few different ones.
-        samples: Number of samples, drawn without repetition; by default 512, 4,096 points or 128 sequences, and fewer
-            large samples.
+        samples: Number of samples, drawn without repetition; by default 512, 4,096 points, 128 sequences or 64
+            fields, and fewer large samples.
         features: (N, d) rows with meaningful distances, for clouds; the flattened inputs if None.
         classes: Number of classes; needed if some have no label, or labels have more than one axis.
         channel_axis: The axis of targets and outputs that holds the channels: 1 for (N, C, T) and (N, C, H, W).
@@ -99,7 +105,7 @@ def choose_view(
     features: Tensor | Any | None,
     classes: int | None,
     seed: int,
-) -> tuple[TransformView, str]:
+) -> tuple[TransformView | FieldView, str]:
     """Return the view of `choose`, and a warning about how the targets were read ("" for none).
 
     Args:
@@ -121,7 +127,8 @@ def choose_view(
     places = isinstance(tensor, Tensor) and tensor.is_floating_point() and tensor.ndim == 2
     places = places and tensor.shape[1] <= 3 and features is None
     shape = reading.values.shape[1:] if isinstance(reading, ProbeTarget) else reading.shape
-    limit = SEQUENCES if len(shape) == 2 else POINTS if places else SAMPLES
+    field = features is None and _is_field(reading, shape)
+    limit = FIELDS if field else SEQUENCES if len(shape) == 2 else POINTS if places else SAMPLES
     if len(shape) > 1:
         limit = min(limit, max(MIN_SAMPLES, ENTRIES // math.prod(shape)))
     index = _sample_index(batch.count, limit if samples is None else samples, seed)
@@ -130,6 +137,9 @@ def choose_view(
     # Targets are interpreted on all samples, then reduced: a few samples might lack classes.
     target = reading.at(index)
     doubt = "" if isinstance(reading, ProbeTarget) else reading.doubt
+    if field:
+        layout = FieldLayout(target.channels)
+        return FieldView(batch, target, field_geometry(target), layout, total=count), doubt
     if len(shape) == 2:
         return sequence(batch, target), doubt
     if places:
@@ -137,6 +147,18 @@ def choose_view(
     rows = None if features is None else as_tensor(entire(features, "features"))
     rows = None if rows is None else rows.reshape(-1, _width(features))[index]
     return graph(batch, target, features=rows), doubt
+
+
+def _is_field(reading: TargetReading | ProbeTarget, shape: tuple[int, ...]) -> bool:
+    """Return whether targets are values with axes of space, or of time after the channels, that have a spectrum."""
+    values = isinstance(reading, Values) or (isinstance(reading, TargetReading) and reading.classes is None)
+    sides = [n for n in shape[:-1] if n > 1]
+    first = reading.channel_axis == 1
+    return (
+        values
+        and (len(shape) in (3, 4) or (len(shape) == 2 and first))
+        and min(sides, default=0) >= SMALLEST_SIDE
+    )
 
 
 def _sample_index(total: int, count: int, seed: int) -> Tensor:
