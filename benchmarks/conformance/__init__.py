@@ -1,0 +1,1 @@
+"""Conformance kit: analytic fields with known spectra, and what public tools return for them."""
