@@ -53,33 +53,35 @@ def ask(tool: Tool) -> dict[str, dict]:
 def page(answers: dict[str, dict]) -> str:
     """Return the tables of boxes and of fields on the sphere, and the settings."""
     boxes = [field for field in FIELDS if isinstance(field.data()[0], Box)]
-    lines = ["## Boxes", "", *_table(answers, boxes), "", "## The sphere", ""]
+    lines = [
+        "## The fields",
+        "",
+        "| field | what it is | what is read from the spectrum | exact |",
+        "|---|---|---|---|",
+    ]
+    lines += [f"| {f.name} | {f.title} | {f.question} | {f.exact:g} |" for f in FIELDS]
+    lines += ["", "## Boxes", "", *_table(answers, boxes), "", "## The sphere", ""]
     lines += [*_table(answers, [f for f in FIELDS if f not in boxes]), "", "## Versions and settings", ""]
-    lines += ["| tool | version | function | settings and conversion |", "|---|---|---|---|"]
     for tool in TOOLS:
         if tool.name in answers:
-            lines.append(
-                f"| {tool.name} | {answers[tool.name]['version']} | `{tool.call}` | {tool.settings} |"
-            )
+            heading = f"**{tool.name}** {answers[tool.name]['version']}"
+            lines.append(f"- {heading}, `{tool.call}`: {tool.settings}.")
     return "\n".join(lines) + "\n"
 
 
 def _table(answers: dict[str, dict], fields: list[Field]) -> list[str]:
     tools = [name for name in answers if any(field.name in answers[name]["answers"] for field in fields)]
-    lines = [
-        "| field, and what is asked | exact | " + " | ".join(tools) + " |",
-        "|---" * (len(tools) + 2) + "|",
-    ]
+    lines = ["| field | exact | " + " | ".join(tools) + " |", "|---" * (len(tools) + 2) + "|"]
     for field in fields:
         cells = [_cell(answers[name]["answers"][field.name]) for name in tools]
-        lines.append(f"| {field.title}: {field.question} | {field.exact:g} | " + " | ".join(cells) + " |")
+        lines.append(f"| {field.name} | {field.exact:g} | " + " | ".join(cells) + " |")
     return lines
 
 
 def _cell(answer: dict) -> str:
     """Return the answer in a few characters."""
     if "not_offered" in answer:
-        return f"not offered ({answer['not_offered']})"
+        return "not offered"
     if "raises" in answer:
         return (
             "refused"

@@ -251,7 +251,7 @@ def _transposed() -> tuple[Box, ...]:
 
 FIELDS = (
     Field(
-        "white",
+        "white noise",
         "white noise: 64 x 64, every mode of the same power",
         "mean power of a mode, per band (flat: 1)",
         lambda: (_WHITE,),
@@ -259,7 +259,7 @@ FIELDS = (
         1.0,
     ),
     Field(
-        "even",
+        "even size",
         "one wave of 8 cycles, 64 x 64",
         "power in the band of 8 cycles",
         lambda: (Box(_waves((64, 64), (0, 8))),),
@@ -267,7 +267,7 @@ FIELDS = (
         0.5,
     ),
     Field(
-        "odd",
+        "odd size",
         "one wave of 8 cycles, 63 x 63",
         "power in the band of 8 cycles",
         lambda: (Box(_waves((63, 63), (0, 8))),),
@@ -291,7 +291,7 @@ FIELDS = (
         1.0,
     ),
     Field(
-        "tones",
+        "tones per mm",
         "waves of 2, 5, 10 and 20 cycles per mm on a mean of 280; 100 x 100 cells of 0.02 mm",
         "power in the bands of these frequencies",
         lambda: (Box(_waves((100, 100), (0, 4), (0, 10), (0, 20), (0, 40), mean=280.0), (0.02, 0.02), "mm"),),
@@ -299,7 +299,7 @@ FIELDS = (
         0.5,
     ),
     Field(
-        "steep3",
+        "cut box",
         "96 x 96 boxes cut from a periodic field of E(k) ~ k^-3",
         "power over the truth in three ranges from 6 to 44 cycles",
         lambda: (_cut_boxes(3.0),),
@@ -317,7 +317,7 @@ FIELDS = (
         0.05,
     ),
     Field(
-        "zonal",
+        "zonal harmonic",
         "harmonic (10, 0), 65 x 128 with rows at both poles",
         "power of degree 10, less that of others",
         lambda: (_harmonic(Latitudes.POLES, (65, 128), {(10, 0): 1.0}),),
@@ -333,7 +333,7 @@ FIELDS = (
         1.0,
     ),
     Field(
-        "cells",
+        "cell centres",
         "power 1 in each degree from 1 to 31; 64 x 128, rows at the centres of cells",
         "power of each degree",
         lambda: (_flat_globe(Latitudes.CELLS, (64, 128)),),
@@ -341,7 +341,7 @@ FIELDS = (
         1.0,
     ),
     Field(
-        "gauss",
+        "Gauss grid",
         "power 1 in each degree from 1 to 31; Gauss grid of 64 x 127",
         "power of each degree",
         lambda: (_flat_globe(Latitudes.GAUSS, (64, 127)),),

@@ -28,7 +28,7 @@ def test_overtone_is_right_on_every_field_and_the_stored_answers_are_its():
         np.testing.assert_allclose(stored, now, rtol=1e-5)
 
 
-@pytest.mark.parametrize("name", ["white", "even", "tones", "transposed"])
+@pytest.mark.parametrize("name", ["white noise", "even size", "tones per mm", "transposed"])
 def test_a_spectrum_of_half_the_power_or_shifted_by_a_cycle_is_not_right(name):
     field = NAMES[name]
     data = field.data()
@@ -36,13 +36,13 @@ def test_a_spectrum_of_half_the_power_or_shifted_by_a_cycle_is_not_right(name):
     assert field.is_right(field.read(data, answers))
     half = [Spectrum(a.low, a.high, a.power / 2) for a in answers]
     assert not field.is_right(field.read(data, half))
-    if name != "white":
+    if name != "white noise":
         shifted = [Spectrum(a.low + 0.06 * a.high[-1], a.high + 0.06 * a.high[-1], a.power) for a in answers]
         assert not field.is_right(field.read(data, shifted))
 
 
 def test_a_missing_factor_of_two_on_the_sphere_is_not_right():
-    for name in ("zonal", "harmonic", "cells", "gauss"):
+    for name in ("zonal harmonic", "harmonic", "cell centres", "Gauss grid"):
         field = NAMES[name]
         data = field.data()
         (power,) = measure(TOOLS[0], data)
@@ -54,7 +54,7 @@ def test_a_missing_factor_of_two_on_the_sphere_is_not_right():
 
 def test_values_cut_out_without_a_window_leak_into_high_frequencies():
     (recipe,) = (tool for tool in TOOLS if tool.name == "numpy, integer rings")
-    field = NAMES["steep3"]
+    field = NAMES["cut box"]
     data = field.data()
     figures = field.read(data, measure(recipe, data))
     assert not field.is_right(figures)
@@ -68,8 +68,8 @@ def test_tools_that_raise_or_offer_no_such_grid_have_that_as_their_answer():
         raise ValueError("no")
 
     answers = ask(Tool("nobody", "nothing", "", decline, globes=True))
-    assert answers["even"] == {"not_offered": "the sphere only"}
-    assert answers["zonal"] == {"raises": "ValueError: no"}
+    assert answers["even size"] == {"not_offered": "the sphere only"}
+    assert answers["zonal harmonic"] == {"raises": "ValueError: no"}
 
 
 def test_the_tables_are_those_of_the_stored_answers():
