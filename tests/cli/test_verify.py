@@ -23,7 +23,7 @@ def arrays(call):  # noqa: F811
 def test_it_prints_a_table_and_sentences(call):  # noqa: F811
     answer = call("verify", "blurred.npy", "truth.npy", "--spacing", "10", "--unit", "km", "--periodic")
     assert answer.code == 0
-    assert "12 samples of 64 x 64 values; spectra: periodic" in answer.out
+    assert "12 samples of 64 x 64 values; time mean kept; spectra: periodic" in answer.out
     assert "wavelength in km" in answer.out
     assert "effective resolution is" in answer.out
     assert max(map(len, answer.out.splitlines())) <= 80
@@ -36,6 +36,23 @@ def test_json_is_one_document(call):  # noqa: F811
     assert score["variable"] == "b"
     assert score["bands"][3]["power_ratio"] == pytest.approx(0.25)
     assert answer.json["wavelength_unit"] == "samples"
+
+
+def test_ensembles_other_forecasts_and_baselines(call):  # noqa: F811
+    truth = fields.truth(12)
+    np.save("members.npy", np.stack([fields.blurred(truth), fields.noisy(truth, 0.01)], axis=1))
+    words = ("verify", "members.npy", "truth.npy", "--member", "1", "--against", "blurred.npy", "--periodic")
+    words += ("--baselines", "climatology", "--memory", "300kB")
+    answer = call(*words)
+    assert answer.code == 0
+    assert "12 samples and 2 members of 64 x 64 values" in answer.out
+    assert "error than climatology" in answer.out
+    document = call(*words, "--json").json
+    assert [comparison["other"] for comparison in document["comparisons"]] == ["blurred", "climatology"]
+    assert document["ensembles"][0]["members"] == 2
+    assert document["time_mean"] == "kept"
+    refused = call(*words[:-4], "--baselines", "persistence")
+    assert "xarray data with lead times" in refused.sentence
 
 
 def test_out_writes_a_page_to_a_free_folder(call):  # noqa: F811

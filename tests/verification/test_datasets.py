@@ -10,7 +10,6 @@ import overtone as ot
 from overtone.errors import InputError
 from overtone.records.metrics._field_scores import NoteCode
 from overtone.spectra._field_geometry import GeometryKind
-from overtone.verification import _pairs
 from tests.cli.calling import ask
 from tests.verification import globes
 from tests.verification.globes import LATITUDE, LONGITUDE, globe
@@ -58,11 +57,9 @@ def test_pairs_are_made_by_coordinates(change):
         np.testing.assert_allclose(other.residual, expected.residual, rtol=1e-5, atol=1e-12)
 
 
-def test_chunks_give_the_same_figure(monkeypatch):
+def test_parts_give_the_same_figure():
     whole = ot.verify(FORECAST, TRUTH).scores[0]
-    monkeypatch.setattr(_pairs, "CHUNK", 3 * 25 * 48)
-    monkeypatch.setattr("overtone.verification._datasets.CHUNK", 3 * 25 * 48)
-    parts = ot.verify(FORECAST, TRUTH).scores[0]
+    parts = ot.verify(FORECAST, TRUTH, memory="400 kB").scores[0]
     np.testing.assert_allclose(parts.residual, whole.residual, rtol=1e-12)
     np.testing.assert_allclose(parts.error_interval.low, whole.error_interval.low, rtol=1e-9)
 

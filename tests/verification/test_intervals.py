@@ -8,8 +8,10 @@ import pytest
 from overtone.records.metrics._intervals import (
     SMALLEST,
     coherence_interval,
+    difference_interval,
     error_ratio_interval,
     power_ratio_interval,
+    ratio_interval,
     slope_interval,
 )
 
@@ -47,6 +49,37 @@ def test_intervals_cover_what_they_claim(samples, memory, interval, value):
     assert stated.mean() > 0.6
     covered = ((result.low <= value) & (value <= result.high))[stated].mean()
     assert 0.83 < covered < 0.97
+
+
+@pytest.mark.parametrize(("samples", "memory"), [(20, 0.0), (60, 0.5), (200, 0.8)])
+def test_intervals_of_paired_differences_cover_what_they_claim(samples, memory):
+    """The second forecast has twice the amplitude of the first: errors 0.5 and 2 T - 2 T + ... by expectation."""
+    first = powers(samples, memory, seed=samples + 1)
+    truth, forecast, error = first[:, 0], first[:, 1], first[:, 2]
+    # |2 f - t|^2 = 2 |f - t|^2 + 2 |f|^2 - |t|^2, of expectation 2 x 0.5 + 2 x 0.5 - 1 = 1.
+    second = 2 * error + 2 * forecast - truth
+    result = difference_interval(error, second, truth, 0.9)
+    stated = np.isfinite(result.low)
+    assert stated.mean() > 0.6
+    assert 0.83 < ((result.low <= -0.5) & (result.high >= -0.5))[stated].mean() < 0.97
+
+
+@pytest.mark.parametrize(("samples", "memory"), [(20, 0.0), (60, 0.5)])
+def test_intervals_of_the_spread_ratio_cover_what_they_claim(samples, memory):
+    """Five members and the truth are exchangeable, so that the ratio is 1."""
+    generator = np.random.default_rng(samples)
+    fields = np.empty((samples, 6, 8, SERIES))
+    fields[0] = generator.standard_normal(fields.shape[1:])
+    for t in range(1, samples):
+        fields[t] = memory * fields[t - 1] + np.sqrt(1 - memory**2) * generator.standard_normal(
+            fields.shape[1:]
+        )
+    members, truth = fields[:, :5], fields[:, 5]
+    spread = 1.2 * members.var(1, ddof=1).sum(1)
+    result = ratio_interval(spread, ((members.mean(1) - truth) ** 2).sum(1), 0.9)
+    stated = np.isfinite(result.low)
+    assert stated.mean() > 0.6
+    assert 0.83 < ((result.low <= 1) & (result.high >= 1))[stated].mean() < 0.97
 
 
 def test_strong_dependence_states_none():

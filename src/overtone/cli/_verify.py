@@ -47,6 +47,31 @@ ROWS = 12
         help="NetCDF: the forecast's axis of lead time; the answer has one part for each.",
     ),
     flag(
+        "--member",
+        metavar="AXIS",
+        section="Fields",
+        help="The forecast's axis of ensemble members: its name, or in .npy and .npz its number.",
+    ),
+    flag(
+        "--against",
+        multiple=True,
+        metavar="FILE",
+        section="Fields",
+        help="Another forecast of TRUTH to compare with; may be repeated.",
+    ),
+    flag(
+        "--baselines",
+        metavar="NAME[,NAME]",
+        section="Fields",
+        help="Compare with climatology, the mean of TRUTH over the other samples, or persistence (needs --lead).",
+    ),
+    flag(
+        "--anomalies",
+        is_flag=True,
+        section="Fields",
+        help="Subtract the time means of both first, for each lead time.",
+    ),
+    flag(
         "--space",
         metavar="AXIS[,AXIS]",
         section="Fields",
@@ -69,6 +94,14 @@ ROWS = 12
         help="Coverage probability of the intervals.",
     ),
     flag(
+        "--memory",
+        metavar="SIZE",
+        default="1GB",
+        show_default=True,
+        section="Fields",
+        help="Memory for fields at a time; files are read in parts.",
+    ),
+    flag(
         "--out",
         type=click.Path(),
         metavar="DIR",
@@ -83,6 +116,9 @@ def verify_command(
     variables: str | None,
     space: str | None,
     spacing: tuple[float, ...] | None,
+    member: str | None,
+    against: tuple[str, ...],
+    baselines: str | None,
     out: str | None,
     as_json: bool,
     **options: Any,
@@ -103,6 +139,9 @@ def verify_command(
         read_fields(truth),
         variables=None if variables is None else words(variables),
         space=None if space is None else words(space),
+        member=int(member) if member is not None and member.isdecimal() else member,
+        against={Path(path).stem: read_fields(path) for path in against} or None,
+        baselines=() if baselines is None else words(baselines),
         spacing=distances,
         **options,
     )
@@ -139,7 +178,10 @@ def _write(result: Verification, path: Path) -> Path:
 
 def _head(result: Verification) -> str:
     shape = " x ".join(map(str, result.geometry.shape))
-    return f"{plural(result.scores[0].samples, 'sample')} of {shape} values; spectra: {result.estimator}"
+    members = f" and {result.ensembles[0].members} members" if result.ensembles else ""
+    mean = "subtracted" if result.anomalies else "kept"
+    count = plural(result.scores[0].samples, "sample")
+    return f"{count}{members} of {shape} values; time mean {mean}; spectra: {result.estimator}"
 
 
 def _said(result: Verification) -> str:

@@ -164,6 +164,16 @@ _NOTES = {
         "The region is treated as a plane, with distances at its central latitude."
     ),
     NoteCode.DUPLICATED_COLUMN: lambda _v, _: "The last longitude repeats the first one and was left out.",
+    NoteCode.ENSEMBLE_MEAN: lambda v, _: (
+        f"Resolution, error and coherence are those of the mean of {v['members']} members, unless members are named."
+    ),
+    NoteCode.ANOMALIES: lambda v, _: (
+        "Forecast and truth are compared without their time means, each over the "
+        f"{plural(v['samples'], 'sample')} at hand: a constant bias is not counted."
+    ),
+    NoteCode.CLIMATOLOGY: lambda _v, _: (
+        "The climatology of a sample is the mean of the truth over all other samples at hand."
+    ),
     NoteCode.LIKE_A_GLOBE: lambda v, _: (
         f"{v['rows']} x {v['columns']} values have the shape of a global grid; for a globe, pass the latitudes and "
         "longitudes, because a box is wrong for it."

@@ -138,15 +138,12 @@ class PairSums:
 
     def reset(self) -> None:
         """Forget all samples."""
-        self._samples, self._length, self._in_open = 0, 1, 0
-        self._total: Tensor | None = None
-        self._open: Tensor | None = None
-        self._closed: list[Tensor] = []
+        self._rows = RowSums()
 
     @property
     def samples(self) -> int:
         """Samples so far."""
-        return self._samples
+        return self._rows.samples
 
     def update(self, prediction: Tensor, target: Tensor) -> None:
         """Add samples, in the order of time where they have one.
@@ -176,7 +173,7 @@ class PairSums:
         for first in range(0, len(target), at_once):
             part = slice(first, first + at_once)
             for row in self._powers(prediction[part], target[part]):
-                self._append(row)
+                self._rows.append(row)
 
     def _powers(self, prediction: Tensor, target: Tensor) -> Tensor:
         """Return the (sample, 3, band, channel) float64 powers of target, prediction and residual."""
@@ -187,40 +184,65 @@ class PairSums:
         table = torch.stack(powers).reshape(3, self.transform.bands.count, len(target), self._channels)
         return table.permute(2, 0, 1, 3)
 
-    def _append(self, row: Tensor) -> None:
-        self._samples += 1
-        self._total = row.clone() if self._total is None else self._total + row
-        self._open = row if self._open is None else self._open + row
-        self._in_open += 1
-        if self._in_open < self._length:
-            return
-        self._closed.append(self._open)
-        self._open, self._in_open = None, 0
-        if len(self._closed) == BLOCKS:
-            pairs = zip(self._closed[::2], self._closed[1::2], strict=True)
-            self._closed = [first + second for first, second in pairs]
-            self._length *= 2
-
     def compute(self) -> PairPower:
         """Return the mean powers of all samples so far.
 
         Raises:
             InputError: If there are none.
         """
-        if self._total is None:
+        if not self._rows.samples:
             raise InputError("at least one sample", "none", "call update first", "samples")
-        target, prediction, residual = self._total / self._samples
-        blocks = torch.stack(self._closed) / self._length
+        target, prediction, residual = self._rows.mean()
         return PairPower(
             self.transform.bands,
             target,
             prediction,
             residual,
-            self._samples,
-            blocks,
-            self._length,
+            self._rows.samples,
+            self._rows.blocks(),
+            self._rows.length,
             self._estimator,
         )
+
+
+@final
+class RowSums:
+    """Sums of one row per sample, in all and in at most 256 blocks of consecutive samples.
+
+    Attributes:
+        samples: Rows so far.
+        length: Rows per block.
+    """
+
+    def __init__(self) -> None:
+        self.samples, self.length, self._in_open = 0, 1, 0
+        self._total: Tensor | None = None
+        self._open: Tensor | None = None
+        self._closed: list[Tensor] = []
+
+    def append(self, row: Tensor) -> None:
+        """Add the row of the next sample."""
+        self.samples += 1
+        self._total = row.clone() if self._total is None else self._total + row
+        self._open = row if self._open is None else self._open + row
+        self._in_open += 1
+        if self._in_open < self.length:
+            return
+        self._closed.append(self._open)
+        self._open, self._in_open = None, 0
+        if len(self._closed) == BLOCKS:
+            pairs = zip(self._closed[::2], self._closed[1::2], strict=True)
+            self._closed = [first + second for first, second in pairs]
+            self.length *= 2
+
+    def mean(self) -> Tensor:
+        """Return the mean row."""
+        assert self._total is not None
+        return self._total / self.samples
+
+    def blocks(self) -> Tensor:
+        """Return the (block, ...) means over blocks; a last, incomplete one is left out."""
+        return torch.stack(self._closed) / self.length
 
 
 def _channels_last(values: Tensor) -> Tensor:

@@ -1,19 +1,16 @@
-"""Pairs from xarray data: axes recognised by their names and attributes, samples paired by their coordinates."""
+"""Coordinates of xarray data: axes recognised by their names and attributes, places and samples that both have."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, final
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.spectra._field_geometry import FieldGeometry, common_step
-from overtone.verification._pairs import CHUNK, chosen, finite, real_tensor
+from overtone.verification._pairs import chosen
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -34,157 +31,7 @@ _HOURS = {
 }
 
 
-@final
-@dataclass(frozen=True)
-class DatasetPairs:
-    """Pairs from xarray data, read in chunks; attributes beside these as of `Pairs`.
-
-    Attributes:
-        forecast: Variables (lead, sample, *space), any of the first two axes possibly absent.
-        truth: The same variables of the truth.
-        sample: Names of the samples' axis in forecast and truth, or None.
-        lead: Name of the axis of lead time, or None.
-        space: Names of the axes of space in forecast and truth.
-        indices: For each lead the paired samples of forecast and truth, and the place of the lead in both.
-        order: For each axis of space the place in the truth of each place in the forecast.
-    """
-
-    forecast: tuple[DataArray, ...]
-    truth: tuple[DataArray, ...]
-    variables: tuple[str, ...]
-    leads: tuple[str, ...] | None
-    geometry: FieldGeometry
-    sample: tuple[str | None, str | None]
-    lead: str | None
-    space: tuple[tuple[str, ...], tuple[str, ...]]
-    indices: tuple[tuple[Indices, Indices, int, int], ...]
-    order: tuple[Indices, ...]
-    paired: tuple[int, int, int]
-
-    def chunks(self, lead: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (sample, channel, *space) predictions and targets in the order of the samples."""
-        ours, theirs, place, other = self.indices[lead]
-        size = int(np.prod(self.geometry.shape)) * len(self.variables)
-        at_once = max(1, CHUNK // size)
-        for first in range(0, len(ours), at_once):
-            part = slice(first, first + at_once)
-            prediction = self._read(self.forecast, 0, ours[part], place, "forecast")
-            target = self._read(self.truth, 1, theirs[part], other, "truth")
-            for axis, order in enumerate(self.order):
-                if not np.array_equal(order, np.arange(target.shape[axis + 2])):
-                    target = target.index_select(axis + 2, torch.from_numpy(order))
-            yield prediction, target
-
-    def _read(
-        self, arrays: Sequence[DataArray], side: int, samples: Indices, place: int, source: str
-    ) -> Tensor:
-        sample, space = self.sample[side], self.space[side]
-        fields = []
-        for array in arrays:
-            selected = array
-            if self.lead is not None and self.lead in array.dims:
-                selected = selected.isel({self.lead: place})
-            selected = (
-                selected.expand_dims("__sample")
-                if sample is None
-                else selected.isel({sample: _slice(samples)})
-            )
-            values = selected.transpose(sample or "__sample", *space).values
-            fields.append(finite(real_tensor(values, source), f"{source}, {array.name}"))
-        return torch.stack(fields, dim=1)
-
-
-def _slice(indices: Indices) -> Indices | slice:
-    """Return neighbouring indices as a slice, which files are read fastest by."""
-    if len(indices) and np.array_equal(indices, np.arange(indices[0], indices[0] + len(indices))):
-        return slice(int(indices[0]), int(indices[0]) + len(indices))
-    return indices
-
-
-def dataset_pairs(
-    forecast: Any,
-    truth: Any,
-    variables: tuple[str, ...] | None,
-    space: Sequence[str] | None,
-    lead: str | None,
-    periodic: bool | tuple[bool, ...],
-) -> DatasetPairs:
-    """Pair xarray data by their coordinates.
-
-    Args:
-        forecast: DataArray or Dataset.
-        truth: The same.
-        variables: Names to verify; all common ones if None.
-        space: Names of the axes of space; recognised if None.
-        lead: Name of the forecast's axis of lead time, or None.
-        periodic: Whether the axes of a box wrap around.
-
-    Raises:
-        InputError: If they cannot be paired.
-    """
-    ours, theirs, names = _variables(forecast, truth, variables, space)
-    sides = []
-    for source, arrays in (("forecast", ours), ("truth", theirs)):
-        axes = space_axes(arrays[0], space, source)
-        others = [str(d) for d in arrays[0].dims if d not in axes and d != lead]
-        for array in arrays[1:]:
-            if set(array.dims) != set(arrays[0].dims):
-                raise InputError(
-                    "variables with the same axes",
-                    f"{', '.join(map(str, arrays[0].dims))} and {', '.join(map(str, array.dims))}",
-                    "verify them one by one",
-                    source,
-                )
-        if len(others) > 1:
-            raise InputError(
-                "one axis of samples beside those of space and lead time",
-                ", ".join(map(str, others)),
-                "select one place of the others (.isel), or name the lead time (lead)",
-                source,
-            )
-        sides.append((axes, others[0] if others else None))
-    (our_space, our_sample), (their_space, their_sample) = sides
-    if lead is not None and lead not in ours[0].dims:
-        raise InputError(
-            f"one of the axes {', '.join(map(str, ours[0].dims))}", repr(lead), "choose among them", "lead"
-        )
-    order = tuple(
-        _order(ours[0], theirs[0], first, second)
-        for first, second in zip(our_space, their_space, strict=True)
-    )
-    geometry = geometry_of(ours[0], our_space, periodic)
-    leads, indices = _samples(ours[0], theirs[0], our_sample, their_sample, lead)
-    if not any(len(pair[0]) for pair in indices):
-        raise _no_overlap(ours[0], theirs[0], our_sample, their_sample)
-    used = [index for index, pair in enumerate(indices) if len(pair[0])]
-    sizes = (
-        _size(ours[0], our_sample),
-        _size(theirs[0], their_sample),
-        min(len(indices[i][0]) for i in used),
-    )
-    if lead is not None and lead not in theirs[0].dims:
-        # A truth at valid times has more times than pairs, by its nature.
-        sizes = (sizes[0], sizes[2], sizes[2])
-    return DatasetPairs(
-        ours,
-        theirs,
-        names,
-        None if leads is None else tuple(leads[i] for i in used),
-        geometry,
-        (our_sample, their_sample),
-        lead,
-        (our_space, their_space),
-        tuple(indices[i] for i in used),
-        order,
-        sizes,
-    )
-
-
-def _size(array: DataArray, sample: str | None) -> int:
-    return 1 if sample is None else int(array.sizes[sample])
-
-
-def _variables(
+def common_variables(
     forecast: Any, truth: Any, variables: tuple[str, ...] | None, space: Sequence[str] | None
 ) -> tuple[tuple[DataArray, ...], tuple[DataArray, ...], tuple[str, ...]]:
     """Return the variables of both, and their names."""
@@ -273,7 +120,7 @@ def geometry_of(array: DataArray, space: tuple[str, ...], periodic: bool | tuple
     return FieldGeometry.box(shape, spacing, periodic, units.pop())
 
 
-def _order(ours: DataArray, theirs: DataArray, first: str, second: str) -> Indices:
+def order_along(ours: DataArray, theirs: DataArray, first: str, second: str) -> Indices:
     """Return the place in the truth of each place of the forecast along an axis of space."""
     n, m = ours.sizes[first], theirs.sizes[second]
     if first not in ours.coords or second not in theirs.coords:
@@ -306,7 +153,7 @@ def _covers_less(b: NDArray[np.float64], step: float) -> bool:
     return finer < 0.9 * step
 
 
-def _samples(
+def paired_samples(
     ours: DataArray, theirs: DataArray, our_sample: str | None, their_sample: str | None, lead: str | None
 ) -> tuple[list[str] | None, list[tuple[Indices, Indices, int, int]]]:
     """Return the lead times as text, and for each the paired samples with the place of the lead in both."""
@@ -410,7 +257,7 @@ def _label(array: DataArray, lead: str, place: int) -> str:
     return f"{hours:g} h" if hours % 24 or hours == 0 else f"{hours / 24:g} d"
 
 
-def _no_overlap(
+def no_overlap(
     ours: DataArray, theirs: DataArray, our_sample: str | None, their_sample: str | None
 ) -> InputError:
     ranges = []

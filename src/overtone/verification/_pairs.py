@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol, final
+from typing import Any, Protocol, TypedDict, final
 
 import numpy as np
 import torch
+from numpy.typing import ArrayLike
 from torch import Tensor
 
 from overtone._utils.missing_values import entire
@@ -15,7 +16,23 @@ from overtone.errors import InputError
 from overtone.spectra._field_geometry import FieldGeometry, tensor_of
 
 CHUNK = 1 << 23
-"""Values of one field set that are read at once."""
+"""Values of one field set that are read at once by the accessor."""
+
+
+@final
+@dataclass(frozen=True)
+class Batch:
+    """Paired samples in the order of time.
+
+    Attributes:
+        target: (sample, channel, *space) true fields.
+        forecast: (sample, channel, *space) fields, or (sample, member, channel, *space) of an ensemble.
+        others: Further forecasts of the same samples, (sample, channel, *space).
+    """
+
+    target: Tensor
+    forecast: Tensor
+    others: tuple[Tensor, ...] = ()
 
 
 class Pairs(Protocol):
@@ -32,6 +49,16 @@ class Pairs(Protocol):
         ...
 
     @property
+    def members(self) -> int:
+        """Members of the ensemble; 0 without an axis of members."""
+        ...
+
+    @property
+    def others(self) -> tuple[str, ...]:
+        """Names of the further forecasts."""
+        ...
+
+    @property
     def geometry(self) -> FieldGeometry:
         """The geometry of the fields."""
         ...
@@ -41,62 +68,62 @@ class Pairs(Protocol):
         """Samples of the forecast, of the truth and of the pairs."""
         ...
 
-    def chunks(self, lead: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Yield (sample, channel, *space) predictions and targets in the order of the samples."""
+    @property
+    def lazy(self) -> bool:
+        """Whether the values are in files that every process can read, so that this object is small."""
+        ...
+
+    def count(self, lead: int) -> int:
+        """Return the paired samples of a lead time."""
+        ...
+
+    def read(self, lead: int, part: slice) -> Batch:
+        """Return paired samples of a lead time."""
         ...
 
 
 @final
 @dataclass(frozen=True)
 class ArrayPairs:
-    """Pairs from arrays (sample, channel, *space); attributes as of `Pairs`."""
+    """Pairs from arrays (sample, channel, *space); attributes as of `Pairs`.
+
+    Attributes:
+        forecast: (sample, channel, *space), or (sample, member, channel, *space) values.
+        truth: (sample, channel, *space) values.
+        others: Names of the further forecasts.
+        further: Their (sample, channel, *space) values.
+    """
 
     forecast: Tensor
     truth: Tensor
     variables: tuple[str, ...]
     geometry: FieldGeometry
+    others: tuple[str, ...] = ()
+    further: tuple[Tensor, ...] = ()
     leads: None = None
+    lazy: bool = False
+
+    @property
+    def members(self) -> int:
+        """Members of the ensemble; 0 without an axis of members."""
+        return self.forecast.shape[1] if self.forecast.ndim > self.truth.ndim else 0
 
     @property
     def paired(self) -> tuple[int, int, int]:
         """Samples of the forecast, of the truth and of the pairs."""
         return (len(self.forecast), len(self.truth), len(self.truth))
 
-    def chunks(self, lead: int) -> Iterator[tuple[Tensor, Tensor]]:  # noqa: ARG002
-        """Yield (sample, channel, *space) predictions and targets."""
-        at_once = max(1, CHUNK // self.truth[0].numel())
-        for first in range(0, len(self.truth), at_once):
-            part = slice(first, first + at_once)
-            yield finite(self.forecast[part], "forecast"), finite(self.truth[part], "truth")
+    def count(self, lead: int) -> int:  # noqa: ARG002
+        """Return the number of samples."""
+        return len(self.truth)
 
-
-def from_mappings(
-    forecast: Mapping[str, Any], truth: Mapping[str, Any], variables: tuple[str, ...] | None
-) -> tuple[Tensor, Tensor, tuple[str, ...]]:
-    """Stack the common arrays (sample, *space) of two mappings as channels.
-
-    Args:
-        forecast: Arrays by name.
-        truth: Arrays by name.
-        variables: Names to use; all common ones if None.
-
-    Raises:
-        InputError: If a name is absent, none is common, or shapes differ.
-    """
-    names = chosen(tuple(forecast), tuple(truth), variables)
-    stacks = []
-    for source, arrays in (("forecast", forecast), ("truth", truth)):
-        tensors = [real_tensor(arrays[name], f"{source}, {name}") for name in names]
-        shapes = {tuple(t.shape) for t in tensors}
-        if len(shapes) > 1:
-            raise InputError(
-                "variables of one shape",
-                " and ".join(map(str, sorted(shapes))),
-                "verify them one by one",
-                source,
-            )
-        stacks.append(torch.stack(tensors, dim=1))
-    return stacks[0], stacks[1], names
+    def read(self, lead: int, part: slice) -> Batch:  # noqa: ARG002
+        """Return paired samples."""
+        return Batch(
+            finite(self.truth[part], "truth"),
+            finite(self.forecast[part], "forecast"),
+            tuple(finite(values[part], name) for name, values in zip(self.others, self.further, strict=True)),
+        )
 
 
 def chosen(
@@ -163,39 +190,55 @@ def finite(values: Tensor, source: str) -> Tensor:
     return values
 
 
+class GridOptions(TypedDict, total=False):
+    """Positions of the values of arrays, as keywords of `verify`."""
+
+    latitude: ArrayLike | None
+    longitude: ArrayLike | None
+    spacing: float | Sequence[float] | None
+    periodic: bool | Sequence[bool]
+    unit: str | None
+
+
 def array_pairs(
     forecast: Any,
     truth: Any,
     variables: tuple[str, ...] | None,
-    spacing: float | tuple[float, ...] | None,
-    periodic: bool | tuple[bool, ...],
-    unit: str | None,
-    coordinates: tuple[Any, Any] | None = None,
+    grid: GridOptions,
+    member: int | None = None,
+    against: Mapping[str, Any] | None = None,
 ) -> ArrayPairs:
     """Pair arrays (sample, channel, *space), or mappings of arrays (sample, *space).
+
+    Args:
+        forecast: The forecast.
+        truth: The truth.
+        variables: Names of arrays in mappings.
+        grid: Positions of the values.
+        member: Axis of the members of the forecast, if it is an ensemble.
+        against: Further forecasts by name.
 
     Raises:
         InputError: If they cannot be paired.
     """
-    if isinstance(forecast, Mapping) != isinstance(truth, Mapping):
-        raise InputError("two arrays or two mappings", "one of each", "pass both in one form", "truth")
-    if isinstance(forecast, Mapping):
-        predictions, targets, names = from_mappings(forecast, truth, variables)
-    else:
-        if variables is not None:
-            raise InputError(
-                "variables only of named arrays", f"{', '.join(variables)}", "leave it out", "variables"
-            )
-        predictions, targets = real_tensor(forecast, "forecast"), real_tensor(truth, "truth")
-        count = targets.shape[1] if targets.ndim > 1 else 0
-        names = tuple(f"channel {index}" for index in range(count)) if count != 1 else ("values",)
-    if predictions.shape != targets.shape:
+    if isinstance(truth, Mapping) and isinstance(forecast, Mapping):
+        variables = chosen(tuple(forecast), tuple(truth), variables)
+    elif variables is not None and not isinstance(truth, Mapping):
         raise InputError(
-            f"a forecast of the truth's shape {tuple(targets.shape)}",
-            f"{tuple(predictions.shape)}",
-            "pass the same samples on the same grid",
-            "forecast",
+            "variables only of named arrays", f"{', '.join(variables)}", "leave it out", "variables"
         )
+    targets = _stacked(truth, truth, variables, "truth", None)
+    predictions = _stacked(forecast, truth, variables, "forecast", member)
+    further = {name: _stacked(data, truth, variables, name, None) for name, data in (against or {}).items()}
+    single = predictions if member is None else predictions[:, 0]
+    for source, values in {"forecast": single, **further}.items():
+        if values.shape != targets.shape:
+            raise InputError(
+                f"a forecast of the truth's shape {tuple(targets.shape)}",
+                f"{tuple(values.shape)}",
+                "pass the same samples on the same grid",
+                source,
+            )
     if not 3 <= targets.ndim <= 5 or not targets.numel():
         raise InputError(
             "arrays of shape (samples, channels, *space) with 1 to 3 axes of space",
@@ -203,15 +246,69 @@ def array_pairs(
             "reshape them; for one picture, array[None, None]",
             "forecast",
         )
-    if coordinates is None:
-        geometry = FieldGeometry.box(targets.shape[2:], spacing, periodic, unit)
-    else:
-        geometry = FieldGeometry.of_coordinates(*coordinates)
-        if tuple(targets.shape[2:]) != geometry.shape:
-            raise InputError(
-                f"values of {geometry.shape[0]} latitudes and {geometry.shape[1]} longitudes as the last axes",
-                f"shape {tuple(targets.shape)}",
-                "pass the coordinates of these axes, or transpose the values",
-                "forecast",
-            )
-    return ArrayPairs(predictions, targets, names, geometry)
+    names = variables
+    if names is None:
+        count = targets.shape[1]
+        names = tuple(f"channel {index}" for index in range(count)) if count != 1 else ("values",)
+    geometry = _array_geometry(targets, grid)
+    return ArrayPairs(predictions, targets, names, geometry, tuple(further), tuple(further.values()))
+
+
+def _stacked(
+    values: Any, truth: Any, variables: tuple[str, ...] | None, source: str, member: int | None
+) -> Tensor:
+    """Return (sample, channel, *space) values, with members as the second axis if there are any."""
+    if isinstance(values, Mapping) != isinstance(truth, Mapping):
+        raise InputError("two arrays or two mappings", "one of each", "pass both in one form", "truth")
+    if not isinstance(values, Mapping):
+        return _members(real_tensor(values, source), member, source)
+    names = chosen(tuple(values), tuple(truth), variables)
+    tensors = [_members(real_tensor(values[name], f"{source}, {name}"), member, source) for name in names]
+    shapes = {tuple(t.shape) for t in tensors}
+    if len(shapes) > 1:
+        raise InputError(
+            "variables of one shape", " and ".join(map(str, sorted(shapes))), "verify them one by one", source
+        )
+    return torch.stack(tensors, dim=1 if member is None else 2)
+
+
+def _members(values: Tensor, member: int | None, source: str) -> Tensor:
+    """Return values with their members as the second axis."""
+    if member is None:
+        return values
+    if not -values.ndim <= member < values.ndim or values.ndim < 2:
+        raise InputError(
+            f"an axis of members from 0 to {values.ndim - 1}", f"{member}", "choose another one", "member"
+        )
+    if values.shape[member] < 2:
+        raise InputError("at least two members", f"{values.shape[member]}", "leave member out", source)
+    return values.movedim(member, 1)
+
+
+def _array_geometry(targets: Tensor, grid: GridOptions) -> FieldGeometry:
+    """Return the geometry of (sample, channel, *space) values."""
+    latitude, longitude = grid.get("latitude"), grid.get("longitude")
+    if (latitude is None) != (longitude is None):
+        raise InputError("latitude and longitude together", "one of them", "pass both", "latitude")
+    if latitude is None or longitude is None:
+        spacing = grid.get("spacing")
+        return FieldGeometry.box(
+            targets.shape[2:],
+            tuple(spacing) if isinstance(spacing, Sequence) else spacing,
+            per_axis(grid.get("periodic", False)),
+            grid.get("unit"),
+        )
+    geometry = FieldGeometry.of_coordinates(latitude, longitude)
+    if tuple(targets.shape[2:]) != geometry.shape:
+        raise InputError(
+            f"values of {geometry.shape[0]} latitudes and {geometry.shape[1]} longitudes as the last axes",
+            f"shape {tuple(targets.shape)}",
+            "pass the coordinates of these axes, or transpose the values",
+            "forecast",
+        )
+    return geometry
+
+
+def per_axis(value: bool | Sequence[bool]) -> bool | tuple[bool, ...]:
+    """Return one value, or a tuple of one per axis."""
+    return tuple(value) if isinstance(value, Sequence) else value

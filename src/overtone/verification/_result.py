@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from overtone.records.metrics._ensemble_scores import EnsembleScore, ForecastComparison
 from overtone.records.metrics._field_scores import EffectiveResolution, FieldScore, Note, ResolutionCriterion
 from overtone.spectra._field_geometry import FieldGeometry
 
@@ -22,6 +23,9 @@ class Verification:
         estimator: Name of the estimator of the spectra.
         level: Coverage probability of all intervals.
         notes: What has to be known beside the figures, as codes and numbers.
+        ensembles: Power, spread and CRPS of the members, one per variable and lead time; empty without members.
+        comparisons: The forecast against others and baselines on the same truth, by variable, lead time and name.
+        anomalies: Whether the time means were subtracted.
 
     Example:
         >>> import numpy as np
@@ -37,6 +41,9 @@ class Verification:
     estimator: str
     level: float
     notes: tuple[Note, ...]
+    ensembles: tuple[EnsembleScore, ...] = ()
+    comparisons: tuple[ForecastComparison, ...] = ()
+    anomalies: bool = False
 
     @property
     def effective_resolution(self) -> tuple[EffectiveResolution, ...]:
@@ -69,9 +76,9 @@ class Verification:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What the figures say, in words."""
-        from overtone.reports._field_wording import verification_sentences
+        from overtone.verification._wording import sentences
 
-        return verification_sentences(self)
+        return sentences(self)
 
     def report(self, out: str | Path) -> Path:
         """Write one self-contained HTML page that works offline: sentences, figures by scale and lead time, tables.
@@ -136,6 +143,9 @@ class Verification:
                 }
                 for score in self.scores
             ],
+            "ensembles": [score.to_json() for score in self.ensembles],
+            "comparisons": [comparison.to_json() for comparison in self.comparisons],
+            "time_mean": "subtracted" if self.anomalies else "kept",
             "notes": [{"code": note.code.value, "values": dict(note.values)} for note in self.notes],
             "sentences": list(self.sentences),
         }

@@ -3,42 +3,53 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Unpack, final
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import NDArray
 
 from overtone.errors import InputError
+from overtone.records.metrics._ensemble_scores import EnsembleScore, ForecastComparison
 from overtone.records.metrics._field_scores import FieldScore, Note, NoteCode
 from overtone.records.metrics._intervals import (
     SMALLEST,
     coherence_interval,
+    difference_interval,
     error_ratio_interval,
     power_ratio_interval,
+    ratio_interval,
     slope_interval,
 )
-from overtone.spectra import PairPower, PairSums
+from overtone.spectra import BandTransform
 from overtone.spectra._field_geometry import FieldGeometry, GeometryKind
+from overtone.spectra._pair_power import RowSums
 from overtone.spectra._spectrum import ROUNDING, check_level
-from overtone.verification._datasets import dataset_pairs
-from overtone.verification._pairs import Pairs, array_pairs
+from overtone.verification._measure import Executor, LocalExecutor, byte_count, lead_rows, parts_of
+from overtone.verification._pairs import GridOptions, Pairs, array_pairs, per_axis
 from overtone.verification._result import Verification
+from overtone.verification._sources import Axes, dataset_pairs
+
+Array = NDArray[np.float64]
+
+BASELINES = ("climatology", "persistence")
 
 
 def verify(
     forecast: Any,
     truth: Any,
     *,
+    against: Any = None,
+    baselines: Sequence[str] = (),
     variables: Sequence[str] | None = None,
     space: Sequence[str] | None = None,
     lead: str | None = None,
-    latitude: ArrayLike | None = None,
-    longitude: ArrayLike | None = None,
-    spacing: float | Sequence[float] | None = None,
-    periodic: bool | Sequence[bool] = False,
-    unit: str | None = None,
+    member: str | int | None = None,
+    anomalies: bool = False,
     level: float = 0.9,
+    memory: float | str = "1GB",
+    **grid: Unpack[GridOptions],
 ) -> Verification:
     """Compare a forecast with the truth, scale by scale: where it is right, blurred, noisy or misplaced.
 
@@ -56,24 +67,29 @@ def verify(
         forecast: Array or tensor (sample, channel, *space), a mapping of arrays (sample, *space), or an xarray
             DataArray or Dataset; samples in the order of time.
         truth: The same kind of data. xarray data are paired by their coordinates.
+        against: Another forecast of the same truth, or a mapping of several by name; their errors are compared sample
+            by sample. xarray: one without an axis of samples stands for all of them.
+        baselines: "climatology", the mean of the truth over the other samples, or "persistence", the truth at the
+            initial time, as further forecasts to compare with.
         variables: Names of the variables; all common ones by default.
         space: xarray: names of the 1 to 3 axes of space; by default latitude and longitude, else those of z, y and x
             that exist.
         lead: xarray: the forecast's axis of lead time, which becomes an axis of the answer. A truth without it is taken
             at the initial time plus the lead time.
-        latitude: Arrays: latitudes of the rows in degrees, for globes and regions.
-        longitude: Arrays: longitudes of the columns in degrees.
-        spacing: Distance between neighbouring samples, one value or one per axis; lengths are counted in samples by
-            default.
-        periodic: Whether the axes wrap around, one value or one per axis. Longitudes around the globe do anyway.
-        unit: Unit of the spacing.
+        member: The forecast's axis of ensemble members: its name in xarray data, its number in arrays.
+        anomalies: Whether the time means of forecast and truth are subtracted first, for each lead time.
         level: Coverage probability of the intervals.
+        memory: Bytes to use for fields at a time, as a number or a text such as "500MB"; data on disk are read in
+            parts.
+        **grid: Arrays: `latitude` and `longitude` of rows and columns in degrees, for globes and regions; or `spacing`,
+            the distance of neighbouring samples (one value or one per axis; counted in samples by default), and its
+            `unit`. `periodic`: whether the axes wrap around; longitudes around the globe do anyway.
 
     Returns:
         The result, whose `sentences` say what it shows.
 
     Raises:
-        InputError: If the two cannot be paired, a cell is missing, or the grid is not suitable.
+        InputError: If the data cannot be paired, a cell is missing, or the grid is not suitable.
 
     Example:
         >>> import numpy as np
@@ -85,101 +101,219 @@ def verify(
         Values: the error has more than half of the truth's power at all wavelengths from 320 km on...
     """
     check_level(level)
+    for name in baselines:
+        if name not in BASELINES:
+            raise InputError(f"one of {', '.join(BASELINES)}", repr(name), "choose among them", "baselines")
     names = None if variables is None else tuple(variables)
-    if (latitude is None) != (longitude is None):
-        raise InputError("latitude and longitude together", "one of them", "pass both", "latitude")
-    labelled = _has_coordinates(forecast), _has_coordinates(truth)
+    others = _named(against)
+    options = _Options(level, byte_count(memory), anomalies, "climatology" in baselines)
+    labelled = [_has_coordinates(data) for data in (forecast, truth, *others.values())]
     if any(labelled):
         if not all(labelled):
             raise InputError("xarray data or arrays", "one of each", "pass both in one form", "truth")
-        if latitude is not None or spacing is not None or unit is not None:
+        if any(value is not None for name, value in grid.items() if name != "periodic"):
             raise InputError(
                 "no latitude, longitude, spacing or unit beside xarray data, whose coordinates state them",
                 "at least one of them",
                 "leave it out",
                 "verify",
             )
-        return measure(dataset_pairs(forecast, truth, names, space, lead, _per_axis(periodic)), level)
+        if member is not None and not isinstance(member, str):
+            raise InputError("the name of an axis", repr(member), "name the axis of members", "member")
+        axes = Axes(space, lead, member, per_axis(grid.get("periodic", False)))
+        return measure(
+            dataset_pairs(forecast, truth, names, axes, others, "persistence" in baselines), options
+        )
     if space is not None or lead is not None:
         raise InputError("space and lead only with xarray data", "arrays", "leave them out", "verify")
-    coordinates = None if latitude is None else (latitude, longitude)
-    pairs = array_pairs(forecast, truth, names, _per_axis(spacing), _per_axis(periodic), unit, coordinates)
-    return measure(pairs, level)
+    if "persistence" in baselines:
+        raise InputError("xarray data with lead times for persistence", "arrays", "leave it out", "baselines")
+    if isinstance(member, str):
+        raise InputError("the number of an axis", repr(member), "count the axes from 0", "member")
+    return measure(array_pairs(forecast, truth, names, grid, member, others), options)
+
+
+def _named(against: Any) -> dict[str, Any]:
+    """Return forecasts to compare with by name; a single one is called `other`."""
+    if against is None:
+        return {}
+    # A mapping of arrays is one forecast of named variables.
+    several = isinstance(against, Mapping) and not _has_coordinates(against)
+    several = several and any(
+        isinstance(v, Mapping) or _has_coordinates(v) or np.ndim(v) > 3 for v in against.values()
+    )
+    return {str(name): data for name, data in against.items()} if several else {"other": against}
 
 
 def _has_coordinates(values: Any) -> bool:
     return hasattr(values, "dims") and hasattr(values, "coords")
 
 
-def _per_axis(value: Any) -> Any:
-    return tuple(value) if isinstance(value, Sequence) else value
+@final
+@dataclass(frozen=True)
+class _Options:
+    """Settings of a verification: coverage probability, bytes of memory, anomalies, climatology as a baseline."""
+
+    level: float
+    memory: int
+    anomalies: bool
+    climatology: bool
 
 
-def measure(pairs: Pairs, level: float) -> Verification:
-    """Read all pairs once and return the result.
+def measure(pairs: Pairs, options: _Options, executor: Executor | None = None) -> Verification:
+    """Read all pairs and return the result.
 
     Args:
         pairs: The pairs.
-        level: Coverage probability of the intervals.
+        options: Settings.
+        executor: Runs the parts; this process by default.
 
     Raises:
         InputError: If a cell is missing, or the box is too small.
     """
     geometry = pairs.geometry
+    # The first sample decides, so that the choice does not depend on the size of the parts.
+    transform, estimator = geometry.transform(pairs.read(0, slice(0, 1)).target[0])
+    reported = np.array(geometry.reported(transform))
+    names = (*pairs.others, *(("climatology",) if options.climatology else ()))
+    fields = 1 + max(1, pairs.members) + len(names)
+    size = fields * len(pairs.variables) * math.prod(geometry.shape)
     scores: list[FieldScore] = []
-    transform = estimator = None
+    ensembles: list[EnsembleScore] = []
+    comparisons: list[ForecastComparison] = []
     for index, lead in enumerate(pairs.leads or (None,)):
-        sums = None
-        for prediction, target in pairs.chunks(index):
-            if transform is None:
-                # The first sample decides, so that the choice does not depend on the size of the chunks.
-                transform, estimator = geometry.transform(target[0])
-                reported = np.array(geometry.reported(transform))
-            if sums is None:
-                sums = PairSums(transform, len(pairs.variables), estimator or "")
-            sums.update(prediction, target)
-        if sums is None:
-            raise InputError(
-                "at least one pair", f"none at lead time {lead}", "choose other lead times", "lead"
-            )
-        scores += _scores(pairs.variables, lead, sums.compute(), reported, level)
-    notes = _notes(pairs, scores, geometry)
-    return Verification(tuple(scores), geometry, estimator or "", level, notes)
-
-
-def _scores(
-    variables: Sequence[str], lead: str | None, power: PairPower, reported: np.ndarray, level: float
-) -> list[FieldScore]:
-    """Return one score per variable."""
-    blocks = power.blocks.numpy()
-    result = []
-    for channel, variable in enumerate(variables):
-        target = power.target[:, channel].numpy()
-        # What is below the rounding of float64 is no structure.
-        has_power = target > ROUNDING * max(float(target.sum()), float(power.prediction[:, channel].sum()))
-        column = blocks[..., channel]
-        result.append(
-            FieldScore(
-                variable,
-                lead,
-                power.samples,
-                target,
-                power.prediction[:, channel].numpy(),
-                power.residual[:, channel].numpy(),
-                error_ratio_interval(column, level),
-                power_ratio_interval(column, level),
-                coherence_interval(column, level),
-                slope_interval(column, level),
-                power.bands.low,
-                power.bands.high,
-                reported & has_power,
-            )
+        count = pairs.count(index)
+        if options.climatology and count < 2:
+            raise InputError("at least two samples for a climatology", "one", "leave it out", "baselines")
+        rows = lead_rows(
+            executor or LocalExecutor(),
+            pairs,
+            index,
+            transform,
+            options.climatology,
+            options.anomalies,
+            parts_of(count, size, options.memory),
         )
-    return result
+        for channel, variable in enumerate(pairs.variables):
+            columns = _Columns(variable, lead, rows, channel, transform, reported, options.level)
+            score = columns.score(1)
+            scores.append(score)
+            comparisons += [
+                columns.comparison(name, score, 3 + 2 * other) for other, name in enumerate(names)
+            ]
+            if pairs.members:
+                ensembles.append(columns.ensemble(pairs.members, 3 + 2 * len(names)))
+    notes = _notes(pairs, scores, geometry, options)
+    return Verification(
+        tuple(scores),
+        geometry,
+        estimator,
+        options.level,
+        notes,
+        tuple(ensembles),
+        tuple(comparisons),
+        options.anomalies,
+    )
 
 
-def _notes(pairs: Pairs, scores: Sequence[FieldScore], geometry: FieldGeometry) -> tuple[Note, ...]:
+@final
+class _Columns:
+    """Rows of one variable at one lead time, and the scores that follow from them.
+
+    Args:
+        variable: Name of the variable.
+        lead: The lead time, or None.
+        rows: Sums of the rows, as of `Plan`.
+        channel: Index of the variable.
+        transform: The transform.
+        reported: (band,) whether a band is reliable.
+        level: Coverage probability.
+    """
+
+    def __init__(
+        self,
+        variable: str,
+        lead: str | None,
+        rows: RowSums,
+        channel: int,
+        transform: BandTransform,
+        reported: NDArray[np.bool_],
+        level: float,
+    ) -> None:
+        self._name, self._level, self._samples = (variable, lead), level, rows.samples
+        self._mean = rows.mean()[..., channel].numpy()
+        self._blocks = rows.blocks()[..., channel].numpy()
+        self._low, self._high = transform.bands.low, transform.bands.high
+        target, prediction = self._mean[:2]
+        # What is below the rounding of float64 is no structure.
+        has_power = target > ROUNDING * max(float(target.sum()), float(prediction.sum()))
+        self._reported = reported & has_power
+
+    def score(self, first: int) -> FieldScore:
+        """Return the score of the forecast whose power and error stand from a column on."""
+        columns, level = [0, first, first + 1], self._level
+        target, prediction, residual = self._mean[columns]
+        blocks = self._blocks[:, columns]
+        return FieldScore(
+            *self._name,
+            self._samples,
+            target,
+            prediction,
+            residual,
+            error_ratio_interval(blocks, level),
+            power_ratio_interval(blocks, level),
+            coherence_interval(blocks, level),
+            slope_interval(blocks, level),
+            self._low,
+            self._high,
+            self._reported,
+        )
+
+    def comparison(self, name: str, score: FieldScore, first: int) -> ForecastComparison:
+        """Return the comparison with the forecast whose power and error stand from a column on."""
+        ours, theirs, truth = (self._blocks[:, column] for column in (2, first + 1, 0))
+        interval = difference_interval(ours, theirs, truth, self._level)
+        return ForecastComparison(name, score, self.score(first), interval)
+
+    def ensemble(self, members: int, first: int) -> EnsembleScore:
+        """Return the score of an ensemble whose figures stand from a column on."""
+        unbiased = members / (members - 1)
+        target, mean_power, mean_residual = self._mean[:3]
+        prediction, residual, crps, absolute = self._mean[first : first + 4]
+        blocks = self._blocks
+        # The rounding of equal members is no spread.
+        spread = unbiased * (blocks[:, first] - blocks[:, 1]).clip(min=0)
+        level = self._level
+        with np.errstate(all="ignore"):
+            return EnsembleScore(
+                *self._name,
+                members,
+                self._samples,
+                target,
+                prediction,
+                residual,
+                unbiased * (prediction - mean_power).clip(min=0),
+                mean_residual,
+                crps / absolute,
+                ratio_interval(blocks[:, first], blocks[:, 0], level),
+                ratio_interval((1 + 1 / members) * spread, blocks[:, 2], level),
+                ratio_interval(blocks[:, first + 2], blocks[:, first + 3], level),
+                self._low,
+                self._high,
+                self._reported,
+            )
+
+
+def _notes(
+    pairs: Pairs, scores: Sequence[FieldScore], geometry: FieldGeometry, options: _Options
+) -> tuple[Note, ...]:
     notes = []
+    if pairs.members:
+        notes.append(Note(NoteCode.ENSEMBLE_MEAN, {"members": pairs.members}))
+    if options.anomalies:
+        notes.append(Note(NoteCode.ANOMALIES, {"samples": min(score.samples for score in scores)}))
+    if options.climatology:
+        notes.append(Note(NoteCode.CLIMATOLOGY))
     forecast, truth, paired = pairs.paired
     if paired < max(forecast, truth):
         notes.append(Note(NoteCode.PARTLY_PAIRED, {"forecast": forecast, "truth": truth, "paired": paired}))

@@ -335,6 +335,9 @@ class NoteCode(Enum):
     REGION = "region as a plane"
     DUPLICATED_COLUMN = "duplicated column"
     LIKE_A_GLOBE = "shape of a globe"
+    ENSEMBLE_MEAN = "mean of an ensemble"
+    ANOMALIES = "time means subtracted"
+    CLIMATOLOGY = "climatology of these samples"
 
 
 @final

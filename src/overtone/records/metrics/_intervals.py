@@ -78,6 +78,35 @@ def slope_interval(blocks: Array, level: float) -> Interval:
     return _ratio(cross_power(target, prediction, residual), prediction, level)
 
 
+def ratio_interval(upper: Array, lower: Array, level: float) -> Interval:
+    """Return the interval of the ratio of two positive means, on the scale of its logarithm.
+
+    Args:
+        upper: (block, ...) means of the numerator.
+        lower: (block, ...) means of the denominator.
+        level: Coverage probability, in (0, 1).
+    """
+    return _ratio(upper, lower, level)
+
+
+def difference_interval(first: Array, second: Array, scale: Array, level: float) -> Interval:
+    """Return the interval of (mean(first) - mean(second)) / mean(scale), from paired differences.
+
+    Args:
+        first: (block, ...) means of the first quantity.
+        second: (block, ...) means of the second one, over the same samples.
+        scale: (block, ...) means of a positive quantity.
+        level: Coverage probability, in (0, 1).
+    """
+    with np.errstate(all="ignore"):
+        bottom = scale.mean(0)
+        # What is within the rounding of the sums is no difference.
+        difference = _solid((first - second).mean(0) / bottom)
+        influence = (first - second - difference * scale) / bottom
+        half, effective = _half_width(_solid(influence), level)
+        return Interval(difference - half, difference + half, effective)
+
+
 def _ratio(upper: Array, lower: Array, level: float) -> Interval:
     with np.errstate(all="ignore"):
         top, bottom = upper.mean(0), lower.mean(0)
