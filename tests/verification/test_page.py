@@ -13,6 +13,7 @@ import overtone as ot
 from overtone.errors import InputError
 from overtone.reports._blocks import AnswersBlock, FoldedBlock, PlotBlock
 from overtone.reports._field_page import error_block, verification_page
+from overtone.verification._page import page_of
 from tests.verification import fields, globes
 
 
@@ -91,3 +92,38 @@ def test_names_are_escaped_and_a_constant_truth_has_a_page(tmp_path: Path) -> No
     assert "the truth is constant" in flat.report(tmp_path / "b.html").read_text(encoding="utf-8")
     with pytest.raises(InputError, match="a folder"):
         flat.report(tmp_path)
+
+
+def test_ensembles_and_other_forecasts_have_their_sections(tmp_path: Path) -> None:
+    truth = fields.truth(12)
+    members = np.stack([fields.noisy(truth, 0.1, seed) for seed in range(3)], axis=1)
+    result = ot.verify(members, truth, member=1, against={"rival": fields.blurred(truth)}, periodic=True)
+    parts = {section.anchor: section.blocks for section in page_of(result).sections}
+    ensemble, words = parts["ensemble"]
+    assert isinstance(ensemble, PlotBlock)
+    (score,) = result.ensembles
+    spread = next(trace for trace in ensemble.figure.data if trace.name == "spread / error")
+    assert np.allclose(spread.y, score.spread_ratio[score.reported])
+    assert isinstance(words, AnswersBlock)
+    against, _ = parts["against"]
+    assert isinstance(against, PlotBlock)
+    names = [trace.name for trace in against.figure.data if trace.mode == "lines+markers"]
+    assert names == ["forecast", "rival"]
+    text = result.report(tmp_path / "c.html").read_text(encoding="utf-8").partition("<section")[0]
+    assert all(
+        escape(line[9:]) in text for line in result.sentences if line.startswith("Values: the ensemble")
+    )
+    assert "time mean kept" in text
+
+
+def test_the_lead_time_since_which_a_defect_is_there_is_said(leads: ot.verification.Verification) -> None:
+    (since,) = [line for line in leads.sentences if "at all lead times" in line]
+    assert since.startswith("t2m: the forecast is blurred at all lead times: first below")
+    first = page_of(leads).answers[0]
+    assert first == ("By lead time", [since])
+    truth = globes.globe(globes.harmonics(12))
+    hours = ("step", [0, 6, 12], {"units": "hours"})
+    forecasts = [globes.globe(globes.harmonics(12, keep=keep)) for keep in (1e9, 8, 5)]
+    forecast = xr.concat(forecasts, "step").assign_coords(step=hours)
+    result = ot.verify(forecast, xr.concat([truth] * 3, "step").assign_coords(step=hours), lead="step")
+    assert any("blurred since lead time 6 h: first below" in line for line in result.sentences)

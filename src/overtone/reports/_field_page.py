@@ -140,7 +140,8 @@ def _places(geometry: FieldPositions, score: FieldScore) -> Array:
     return np.array([geometry.wavelength(float(f)) for f in np.sqrt(low * high)])
 
 
-def _canvas(geometry: FieldPositions, score: FieldScore) -> tuple[go.Figure, Array]:
+def wavelength_canvas(geometry: FieldPositions, score: FieldScore) -> tuple[go.Figure, Array]:
+    """Return an empty figure over wavelengths, and the wavelengths of the reported bands."""
     figure, x = style.canvas(), _places(geometry, score)
     axis = style.log_axis(float(x.min()), float(x.max()), f"Wavelength ({geometry.unit})", 0.02)
     # Large scales stand on the left, as frequencies do that rise to the right.
@@ -150,9 +151,20 @@ def _canvas(geometry: FieldPositions, score: FieldScore) -> tuple[go.Figure, Arr
     return figure, x
 
 
-def _line(
+def curve_line(
     figure: go.Figure, x: Array, y: Array, name: str, colour: str, unit: str, dash: str = "solid"
 ) -> None:
+    """Draw a curve over wavelengths.
+
+    Args:
+        figure: The figure.
+        x: Wavelengths.
+        y: Values.
+        name: Name in the legend.
+        colour: Colour of the line.
+        unit: Unit of the wavelengths.
+        dash: Pattern of the line.
+    """
     figure.add_scatter(
         x=x,
         y=y,
@@ -166,7 +178,7 @@ def _line(
 
 
 def _power(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlock:
-    figure, x = _canvas(result.geometry, score)
+    figure, x = wavelength_canvas(result.geometry, score)
     unit, r = result.geometry.unit, score.reported
     curves = (
         ("truth", score.target, style.TARGET, "solid"),
@@ -174,7 +186,7 @@ def _power(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlock:
         ("error", score.residual, style.RESIDUAL, "dot"),
     )
     for name, power, colour, dash in curves:
-        _line(figure, x, style.positive_only(power[r]), name, colour, unit, dash)
+        curve_line(figure, x, style.positive_only(power[r]), name, colour, unit, dash)
     figure.update_yaxes(style.power_axis([power[r] for _, power, _, _ in curves], "Power per band"))
     caption = "Power of the truth, of the forecast and of their difference, by wavelength."
     return PlotBlock(anchor, f"{name_of(score)}: power", caption, figure)
@@ -188,12 +200,12 @@ def error_block(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlo
         score: One of its scores with reported bands.
         anchor: Anchor of the figure.
     """
-    figure, x = _canvas(result.geometry, score)
+    figure, x = wavelength_canvas(result.geometry, score)
     r, interval = score.reported, score.error_interval
     ratio = style.positive_only(score.error_ratio[r])
     low, high = style.positive_only(interval.low[r]), style.positive_only(interval.high[r])
     style.shade(figure, x, low, high, style.RESIDUAL, "error ratio")
-    _line(figure, x, ratio, "error ratio", style.RESIDUAL, result.geometry.unit)
+    curve_line(figure, x, ratio, "error ratio", style.RESIDUAL, result.geometry.unit)
     figure.update_yaxes(
         style.power_axis([ratio, low, high, np.array([0.5, 1.0])], "Error power / truth power")
     )
@@ -209,7 +221,7 @@ def error_block(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlo
 
 
 def _coherence(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlock:
-    figure, x = _canvas(result.geometry, score)
+    figure, x = wavelength_canvas(result.geometry, score)
     r, unit = score.reported, result.geometry.unit
     curves = (
         ("coherence", score.coherence[r], score.coherence_interval, style.CLEAN, "solid"),
@@ -220,7 +232,7 @@ def _coherence(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBloc
         style.shade(
             figure, x, np.clip(interval.low[r], -1, 2), np.clip(interval.high[r], -1, 2), colour, name
         )
-        _line(figure, x, np.where(values <= 2, values, np.nan), name, colour, unit, dash)
+        curve_line(figure, x, np.where(values <= 2, values, np.nan), name, colour, unit, dash)
         top = max(top, min(2.0, float(np.nanmax(values, initial=0.0))))
     lowest = min(0.0, float(np.nanmin(curves[0][1], initial=0.0)))
     figure.update_yaxes(title="Coherence, power ratio", range=[lowest - 0.02, top + 0.05])

@@ -23,7 +23,7 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 @final
 @dataclass(frozen=True)
-class Plan:
+class RowPlan:
     """What is measured of each sample.
 
     The rows hold the power of the truth, then for the forecast (of an ensemble, its mean) and each other one the
@@ -69,8 +69,8 @@ class Plan:
             powers += [self.transform.power(other), self.transform.power(other - truth)]
         if self.members:
             count = len(forecasts)
-            powers.append(sum(self.transform.power(f) for f in forecasts) / count)
-            powers.append(sum(self.transform.power(f - truth) for f in forecasts) / count)
+            powers.append(torch.stack([self.transform.power(f) for f in forecasts]).sum(0) / count)
+            powers.append(torch.stack([self.transform.power(f - truth) for f in forecasts]).sum(0) / count)
             powers += self._crps(forecasts, truth)
         table = torch.stack([power.to("cpu", torch.float64) for power in powers])
         return table.reshape(len(powers), -1, len(target), channels).permute(2, 0, 1, 3).contiguous()
@@ -159,7 +159,7 @@ def lead_rows(
         for sums in executor.run(_sums_of_fields, pairs, lead, parts):
             total = sums if total is None else [a + b for a, b in zip(total, sums, strict=True)]
         means = tuple(field / samples for field in total or [])
-    plan = Plan(transform, pairs.members, climatology, samples, means, subtracted)
+    plan = RowPlan(transform, pairs.members, climatology, samples, means, subtracted)
     result = RowSums()
     for rows in executor.run(plan.rows, pairs, lead, parts):
         for row in rows:

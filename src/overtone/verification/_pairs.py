@@ -190,7 +190,7 @@ def finite(values: Tensor, source: str) -> Tensor:
     return values
 
 
-class GridOptions(TypedDict, total=False):
+class PositionOptions(TypedDict, total=False):
     """Positions of the values of arrays, as keywords of `verify`."""
 
     latitude: ArrayLike | None
@@ -204,7 +204,7 @@ def array_pairs(
     forecast: Any,
     truth: Any,
     variables: tuple[str, ...] | None,
-    grid: GridOptions,
+    grid: PositionOptions,
     member: int | None = None,
     against: Mapping[str, Any] | None = None,
 ) -> ArrayPairs:
@@ -285,7 +285,7 @@ def _members(values: Tensor, member: int | None, source: str) -> Tensor:
     return values.movedim(member, 1)
 
 
-def _array_geometry(targets: Tensor, grid: GridOptions) -> FieldGeometry:
+def _array_geometry(targets: Tensor, grid: PositionOptions) -> FieldGeometry:
     """Return the geometry of (sample, channel, *space) values."""
     latitude, longitude = grid.get("latitude"), grid.get("longitude")
     if (latitude is None) != (longitude is None):

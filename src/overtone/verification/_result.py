@@ -76,9 +76,9 @@ class Verification:
     @property
     def sentences(self) -> tuple[str, ...]:
         """What the figures say, in words."""
-        from overtone.verification._wording import sentences
+        from overtone.verification._wording import sentences_of
 
-        return sentences(self)
+        return sentences_of(self)
 
     def report(self, out: str | Path) -> Path:
         """Write one self-contained HTML page that works offline: sentences, figures by scale and lead time, tables.
@@ -93,10 +93,10 @@ class Verification:
             InputError: If `out` is a folder.
             RunError: If the page cannot be written.
         """
-        from overtone.reports._field_page import verification_page
         from overtone.reports._page import render, write_html
+        from overtone.verification._page import page_of
 
-        return write_html(Path(out), render(verification_page(self)))
+        return write_html(Path(out), render(page_of(self)))
 
     def to_json(self) -> dict[str, Any]:
         """Return all figures, codes and sentences as values that JSON can hold; NaN and infinity are None."""

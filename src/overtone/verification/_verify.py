@@ -27,7 +27,7 @@ from overtone.spectra._field_geometry import FieldGeometry, GeometryKind
 from overtone.spectra._pair_power import RowSums
 from overtone.spectra._spectrum import ROUNDING, check_level
 from overtone.verification._measure import Executor, LocalExecutor, byte_count, lead_rows, parts_of
-from overtone.verification._pairs import GridOptions, Pairs, array_pairs, per_axis
+from overtone.verification._pairs import Pairs, PositionOptions, array_pairs, per_axis
 from overtone.verification._result import Verification
 from overtone.verification._sources import Axes, dataset_pairs
 
@@ -49,7 +49,7 @@ def verify(
     anomalies: bool = False,
     level: float = 0.9,
     memory: float | str = "1GB",
-    **grid: Unpack[GridOptions],
+    **grid: Unpack[PositionOptions],
 ) -> Verification:
     """Compare a forecast with the truth, scale by scale: where it is right, blurred, noisy or misplaced.
 
@@ -223,7 +223,7 @@ class _Columns:
     Args:
         variable: Name of the variable.
         lead: The lead time, or None.
-        rows: Sums of the rows, as of `Plan`.
+        rows: Sums of the rows, as of `RowPlan`.
         channel: Index of the variable.
         transform: The transform.
         reported: (band,) whether a band is reliable.
