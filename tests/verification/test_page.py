@@ -96,7 +96,7 @@ def test_names_are_escaped_and_a_constant_truth_has_a_page(tmp_path: Path) -> No
 
 def test_ensembles_and_other_forecasts_have_their_sections(tmp_path: Path) -> None:
     truth = fields.truth(12)
-    members = np.stack([fields.noisy(truth, 0.1, seed) for seed in range(3)], axis=1)
+    members = np.stack([fields.noisy(fields.noisy(truth, 0.1, 9), 0.04, seed) for seed in range(3)], axis=1)
     result = ot.verify(members, truth, member=1, against={"rival": fields.blurred(truth)}, periodic=True)
     parts = {section.anchor: section.blocks for section in page_of(result).sections}
     ensemble, words = parts["ensemble"]
@@ -104,6 +104,7 @@ def test_ensembles_and_other_forecasts_have_their_sections(tmp_path: Path) -> No
     (score,) = result.ensembles
     spread = next(trace for trace in ensemble.figure.data if trace.name == "spread / error")
     assert np.allclose(spread.y, score.spread_ratio[score.reported])
+    assert spread.y.max() < 1
     assert isinstance(words, AnswersBlock)
     against, _ = parts["against"]
     assert isinstance(against, PlotBlock)
