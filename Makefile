@@ -80,7 +80,7 @@ dist: $(V)/.core
 
 studies: $(V)/.test
 	$(BIN)/overtone study run all --size quick --out evidence
-	$(BIN)/python tools/shorten_results.py
+	$(BIN)/python tools/judge_studies.py
 	$(BIN)/overtone study report --out studies.html
 
 clean:

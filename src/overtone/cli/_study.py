@@ -47,7 +47,7 @@ def study() -> None:
     """Put claims of the literature about spectral bias to the test.
 
     Each study states its criterion before it is run and has a control that must fail it. Its verdict is supported,
-    refuted, depends (on what) or undecided (why).
+    refuted, not reproduced (in a run smaller than the source's), depends (on what) or undecided (why).
     """
 
 
@@ -229,24 +229,32 @@ def _document(entry: Study, result: StudyResult | None) -> dict[str, Any]:
     if result is None:
         return known | dict.fromkeys(unknown) | {"conditions": []}
     first = next(iter(result.intervals.values()))
-    return known | {
-        "verdict": result.judgement.verdict.value,
-        "reason": verdict_reason(entry, result),
-        "statistic": first.mean,
-        "interval": [first.low, first.high],
-        "control_failed": result.judgement.control_failed,
-        "seconds": result.seconds,
-        "conditions": [
-            {"name": name, "statistic": i.mean, "interval": [i.low, i.high]}
-            for name, i in result.intervals.items()
-        ],
-        "control": {"name": entry.control.name, "statistic": result.control.mean},
-    }
+    positive: dict[str, Any] = {}
+    if entry.positive_control is not None and result.positive is not None:
+        name = entry.positive_control.name
+        positive = {"positive_control": {"name": name, "statistic": result.positive.centre}}
+    return (
+        known
+        | positive
+        | {
+            "verdict": result.judgement.verdict.value,
+            "reason": verdict_reason(entry, result),
+            "statistic": first.centre,
+            "interval": [first.low, first.high],
+            "control_failed": result.judgement.control_failed,
+            "seconds": result.seconds,
+            "conditions": [
+                {"name": name, "statistic": i.centre, "interval": [i.low, i.high]}
+                for name, i in result.intervals.items()
+            ],
+            "control": {"name": entry.control.name, "statistic": result.control.centre},
+        }
+    )
 
 
 def _text(entry: Study, result: StudyResult | None) -> str:
     """Return a study and its result, if it has one, as paragraphs for a terminal."""
-    from overtone.studies._wording import caveat_of, verdict_reason
+    from overtone.studies._wording import caveat_of, interval_wording, verdict_reason
 
     rows = {"Source": entry.source, "Statistic": entry.statistic, "Criterion": str(entry.criterion)}
     verdict = "not run"
@@ -254,6 +262,9 @@ def _text(entry: Study, result: StudyResult | None) -> str:
         verdict = result.judgement.verdict.value
         rows |= {name[:1].upper() + name[1:]: str(interval) for name, interval in result.intervals.items()}
         rows[f"Control: {entry.control.name}"] = f"{result.control}"
+        if entry.positive_control is not None and result.positive is not None:
+            rows[f"Positive control: {entry.positive_control.name}"] = f"{result.positive}"
+        rows["Interval"] = interval_wording(entry)
         rows["Reason"] = verdict_reason(entry, result)
     if caveat := "" if result is None else caveat_of(entry, result.size):
         rows["Caveat"] = caveat
@@ -262,8 +273,8 @@ def _text(entry: Study, result: StudyResult | None) -> str:
 
 def _line(entry: Study, result: StudyResult | None) -> str:
     if result is None:
-        return f"not run     {entry.claim}"
-    return f"{result.judgement.verdict.value:10}  {entry.claim} ({result.seconds:.3g} s)"
+        return f"{'not run':14}  {entry.claim}"
+    return f"{result.judgement.verdict.value:14}  {entry.claim} ({result.seconds:.3g} s)"
 
 
 def _load(entry: Study, size: str, results: str | None) -> StudyResult | None:

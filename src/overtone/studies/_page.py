@@ -13,10 +13,10 @@ import xarray
 from overtone.plots import _style as style
 from overtone.reports._blocks import Block, FoldedBlock, Page, PlotBlock, Section, TableBlock, Tile
 from overtone.reports._page import render, write_html
-from overtone.studies._criteria import MeanInterval, Verdict
+from overtone.studies._criteria import Interval, Verdict
 from overtone.studies._result import StudyResult
 from overtone.studies._study import FigureAxes, SizeSettings, Study, StudySize, Topic
-from overtone.studies._wording import caveat_of, verdict_reason
+from overtone.studies._wording import caveat_of, interval_wording, verdict_reason
 
 _NOT_RUN = "not run"
 
@@ -26,10 +26,20 @@ _NO_CURVES = (
 )
 
 _MEANINGS = (
-    ("Supported", "the whole interval of every condition meets the criterion that was fixed beforehand."),
-    ("Refuted", "no part of any interval meets it."),
+    (
+        "Supported",
+        "the whole interval of every condition meets the criterion that was fixed beforehand, at this size.",
+    ),
+    ("Refuted", "no part of any interval meets it, at the source's own dimensions."),
+    (
+        "Not reproduced",
+        "the same in a smaller run, while a positive control shows that the test can be passed.",
+    ),
     ("Depends", "some conditions meet it, others miss it; the sentence says which."),
-    ("Undecided", "the seeds disagree, or the control, where the claim must fail, did not fail."),
+    (
+        "Undecided",
+        "the seeds disagree, a control did not do what it must, or a run of this size cannot tell.",
+    ),
 )
 
 
@@ -168,6 +178,9 @@ def _evidence(study: Study, result: StudyResult | None, size: StudySize) -> Fold
         command = f"overtone study run {study.name} --size {size.value}"
         return FoldedBlock(study.name, study.claim, _NOT_RUN, [*sentences, f"Not run yet: {command}"], [])
     sentences.append(verdict_reason(study, result))
+    sentences.append(f"Intervals: {interval_wording(study)}; judgings: {study.judgings}.")
+    if isinstance(study.positive, str):
+        sentences.append(f"No positive control: {study.positive}")
     if caveat := caveat_of(study, size):
         sentences.append(f"Caveat: {caveat}")
     blocks: list[Block] = []
@@ -184,18 +197,24 @@ def _evidence(study: Study, result: StudyResult | None, size: StudySize) -> Fold
         sentences.append(_NO_CURVES)
     rows = [_interval_row(name, interval, "") for name, interval in result.intervals.items()]
     rows.append(_interval_row(study.control.name, result.control, "control"))
-    blocks.append(TableBlock("Statistic", rows, ("Condition", "Mean", "90 % interval", ""), numeric=True))
+    if study.positive_control is not None and result.positive is not None:
+        rows.append(_interval_row(study.positive_control.name, result.positive, "positive control"))
+    blocks.append(
+        TableBlock(
+            "Statistic", rows, ("Condition", study.average.value.capitalize(), "Interval", ""), numeric=True
+        )
+    )
     blocks.append(TableBlock("How it was run", _settings_rows(study, study.sizes[size], result), folded=True))
     return FoldedBlock(study.name, study.claim, result.judgement.verdict.value, sentences, blocks)
 
 
-def _interval_row(name: str, interval: MeanInterval, note: str) -> tuple[str, str, str, str]:
+def _interval_row(name: str, interval: Interval, note: str) -> tuple[str, str, str, str]:
     ends = f"{interval.low:.3g} to {interval.high:.3g}" if interval.high > interval.low else ""
-    return name, f"{interval.mean:.3g}", ends, note
+    return name, f"{interval.centre:.3g}", ends, note
 
 
 def _settings_rows(study: Study, settings: SizeSettings, result: StudyResult) -> list[tuple[str, str]]:
-    conditions = [(f"Condition: {c.name}", _listed(c.settings)) for c in (*study.conditions, study.control)]
+    conditions = [(f"Condition: {c.name}", _listed(c.settings)) for c in study.situations]
     # Most seeds leave the same note; each is shown once.
     notes = dict.fromkeys(n for rows in result.measurements.values() for row in rows for n in row["notes"])
     return [

@@ -15,7 +15,7 @@ from typing import Any, final
 
 from overtone._utils.files import write_atomic
 from overtone.errors import InputError, RunError
-from overtone.studies._criteria import Judgement, MeanInterval, judge
+from overtone.studies._criteria import Interval, Judgement, judge
 from overtone.studies._study import Study, StudySize
 
 PACKAGED_RESULTS = Path(__file__).with_name("results")
@@ -41,8 +41,9 @@ class StudyResult:
         judgement: The verdict and the facts that it follows from.
         intervals: The statistic per condition.
         control: The statistic of the control.
-        measurements: Per condition, the control last: one row per seed, with `seed`, `value`, `notes`, and in the full
-            form `curves` and `seconds`.
+        positive: The statistic of the positive control; None if there is none.
+        measurements: Per condition, then the control, then the positive control: one row per seed, with `seed`,
+            `value`, `notes`, and in the full form `curves` and `seconds`.
         seconds: Time of all measurements together.
         revision: Revision of the measurement.
         machine: Machine it ran on.
@@ -59,8 +60,9 @@ class StudyResult:
     study: str
     size: StudySize
     judgement: Judgement
-    intervals: Mapping[str, MeanInterval]
-    control: MeanInterval
+    intervals: Mapping[str, Interval]
+    control: Interval
+    positive: Interval | None
     measurements: Mapping[str, Sequence[Mapping[str, Any]]]
     seconds: float
     revision: int
@@ -79,20 +81,11 @@ class StudyResult:
             size: Size at which it was run.
             measurements: Per condition, the control too: the rows of all seeds.
         """
-        intervals = {
-            name: MeanInterval.from_values([_number(row["value"]) for row in rows])
-            for name, rows in measurements.items()
-        }
-        control = intervals.pop(study.control.name)
-        return StudyResult(
-            study.name,
+        return _judged(
+            study,
             size,
-            judge(intervals, control, study.criterion),
-            intervals,
-            control,
             measurements,
             round(sum(row["seconds"] for rows in measurements.values() for row in rows), 2),
-            study.revision,
             f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores",
             {name: importlib.metadata.version(name) for name in ("overtone", "torch", "numpy", "scipy")},
             datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
@@ -129,6 +122,8 @@ class StudyResult:
             "intervals": {name: vars(interval) for name, interval in self.intervals.items()},
             "control": vars(self.control),
             "control_failed": self.judgement.control_failed,
+            "positive": None if self.positive is None else vars(self.positive),
+            "positive_passed": self.judgement.positive_passed,
             "measurements": {
                 name: [_short_row(row) if short else _full_row(row) for row in rows]
                 for name, rows in self.measurements.items()
@@ -164,20 +159,15 @@ class StudyResult:
 def _read(path: Path, study: Study) -> StudyResult | None:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["revision"] != study.revision:
+        needed = {condition.name for condition in (*study.conditions, study.control)}
+        if stored["revision"] != study.revision or not needed <= set(stored["measurements"]):
             return None
-        intervals = {name: MeanInterval(**interval) for name, interval in stored["intervals"].items()}
-        control = MeanInterval(**stored["control"])
-        return StudyResult(
-            stored["study"],
+        # Judged again from the values of all seeds: intervals and verdict in the file serve its readers.
+        return _judged(
+            study,
             StudySize(stored["size"]),
-            # Judged again from the stored intervals: the verdict in the file serves its readers.
-            judge(intervals, control, study.criterion),
-            intervals,
-            control,
             stored["measurements"],
             stored["seconds"],
-            stored["revision"],
             stored["machine"],
             stored["versions"],
             stored["created"],
@@ -188,6 +178,48 @@ def _read(path: Path, study: Study) -> StudyResult | None:
         raise InputError(
             "an intact result", f"a damaged one ({broken})", "run the study again", str(path)
         ) from broken
+
+
+def _judged(
+    study: Study,
+    size: StudySize,
+    measurements: Mapping[str, Sequence[Mapping[str, Any]]],
+    seconds: float,
+    machine: str,
+    versions: Mapping[str, str],
+    created: str,
+) -> StudyResult:
+    """Return the result of measurements, judged by what the study declares."""
+    # The positive control of a study may be younger than a result of the same revision.
+    rows = {c.name: measurements[c.name] for c in study.situations if c.name in measurements}
+    intervals = {
+        name: study.interval([_number(row["value"]) for row in seeds]) for name, seeds in rows.items()
+    }
+    control = intervals.pop(study.control.name)
+    declared = study.positive_control
+    positive = None if declared is None else intervals.pop(declared.name, None)
+    judgement = judge(
+        {condition.name: intervals[condition.name] for condition in study.conditions},
+        control,
+        study.criterion,
+        positive,
+        own_size=size is StudySize.FULL,
+        decidable=size is StudySize.FULL or not study.undecidable,
+    )
+    return StudyResult(
+        study.name,
+        size,
+        judgement,
+        intervals,
+        control,
+        positive,
+        rows,
+        seconds,
+        study.revision,
+        machine,
+        versions,
+        created,
+    )
 
 
 def _number(value: float | None) -> float:

@@ -61,7 +61,7 @@ def run_studies(
     tasks: list[Task] = []
     rows: dict[str, dict[str, dict[int, Any]]] = {}
     for study in selected:
-        conditions = [*study.conditions, study.control]
+        conditions = study.situations
         rows[study.name] = {condition.name: {} for condition in conditions}
         for seed in study.seeds(size):
             for condition in conditions:

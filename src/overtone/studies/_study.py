@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
@@ -12,10 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone.errors import InputError
-from overtone.studies._criteria import Criterion
+from overtone.studies._criteria import MOST_JUDGINGS, Average, Criterion, Interval, Limits, confidence_of
 
 Numbers = Sequence[float] | Sequence[int] | NDArray[np.floating] | NDArray[np.integer]
 Curves = Mapping[str, tuple[Numbers, Numbers]]
+
+
+MET_BY_A_CONDITION = "A condition meets the criterion, which shows that the test can be passed."
+"""Why many studies need no positive control of their own."""
 
 
 class StudySize(Enum):
@@ -47,6 +52,20 @@ class Topic(Enum):
     DESIGN = "Design"
     FIELDS = "Fields"
     GENERATIVE = "Generative models"
+
+
+class Tested(Enum):
+    """What a study tests of a claim.
+
+    Attributes:
+        CLAIM: The claim as it is worded.
+        CASE: One case of it.
+        MECHANISM: The mechanism behind it, for instance a kernel before training.
+    """
+
+    CLAIM = "the claim"
+    CASE = "one case of it"
+    MECHANISM = "its mechanism"
 
 
 @final
@@ -128,16 +147,24 @@ class Study:
         criterion: Values of the statistic that count as the claim holding, in every condition.
         conditions: Situations in which the claim is tested.
         control: Situation in which the claim must fail; without one the test would prove nothing.
+        positive: Situation in which the criterion must be met, or the reason why there is none; without one the claim
+            cannot be refuted.
         measure: The measurement; the `STUDIES` of its module list this study.
         axes: Axes of the figure.
         sizes: Settings at each size.
+        tested: What of the claim is tested.
+        average: Average over seeds, and its interval.
+        limits: Smallest and largest value that the statistic can have.
         factor: What the conditions differ in, for a verdict "depends on ...".
         first_seed: The first seed that is judged; calibration uses smaller ones.
+        judgings: How often the claim was judged on fresh seeds, this time included; intervals widen with it.
+        undecidable: Why a run smaller than the source's cannot decide the claim; empty if it can.
         revision: Number of the measurement's version; stored results of another revision are not used.
         caveat: What the test of quick size does not show.
 
     Raises:
-        InputError: If a size has no settings, or two conditions have one name.
+        InputError: If a size has no settings, two conditions have one name, no value can miss the
+            criterion, the positive control is missing without a reason, or a claim was judged too often.
 
     Example:
         >>> from overtone.studies import StudySize, find_study
@@ -156,12 +183,18 @@ class Study:
     criterion: Criterion
     conditions: tuple[Condition, ...]
     control: Condition
+    positive: Condition | str
     measure: Callable[..., Measurement]
     axes: FigureAxes
     sizes: Mapping[StudySize, SizeSettings]
+    tested: Tested = Tested.CLAIM
+    average: Average = Average.MEAN
+    limits: Limits = (-math.inf, math.inf)
     factor: str = "the condition"
     first_seed: int = 100
+    judgings: int = 1
     revision: int = 1
+    undecidable: str = ""
     caveat: str = ""
 
     def __post_init__(self) -> None:
@@ -170,11 +203,45 @@ class Study:
             raise InputError(
                 "settings for every size", f"none for {', '.join(missing)}", "add them", self.name
             )
-        names = [condition.name for condition in (*self.conditions, self.control)]
+        names = [condition.name for condition in self.situations]
         if not self.conditions or len(set(names)) != len(names):
             raise InputError(
                 "conditions of different names", f"{', '.join(names)}", "name each differently", self.name
             )
+        if not self.positive:
+            raise InputError("a positive control or a reason", "neither", "add one of them", self.name)
+        # A criterion that every possible value meets tests nothing.
+        if not any(self.criterion.missed_by(Interval(end, end, end)) for end in self.limits):
+            raise InputError(
+                "a criterion that some value misses",
+                f"{self.criterion}",
+                "change it or the limits",
+                self.name,
+            )
+        if not 1 <= self.judgings <= MOST_JUDGINGS:
+            raise InputError(
+                f"1 to {MOST_JUDGINGS} judgings", f"{self.judgings}", "leave the claim undecided", self.name
+            )
+
+    @property
+    def positive_control(self) -> Condition | None:
+        """Return the positive control, or None if there is a reason in its place."""
+        return self.positive if isinstance(self.positive, Condition) else None
+
+    @property
+    def situations(self) -> tuple[Condition, ...]:
+        """Return everything that is measured: the conditions, the control, and the positive control if there is one."""
+        positive = self.positive_control
+        return (*self.conditions, self.control, *(() if positive is None else (positive,)))
+
+    @property
+    def confidence(self) -> float:
+        """Return the confidence of the intervals."""
+        return confidence_of(self.judgings)
+
+    def interval(self, values: Sequence[float]) -> Interval:
+        """Return the interval of the statistic, from its values per seed."""
+        return Interval.from_values(values, self.average, self.limits, self.confidence)
 
     @property
     def module(self) -> str:

@@ -12,6 +12,9 @@ from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.nn._build import POSITIONAL_COUNT, build_encoding
 from overtone.studies._study import Measurement, Numbers
 
+NO_ORDER_KNOWN = "No signal is known on which the order of all four encodings must appear."
+"""Why some of these studies have no positive control."""
+
 ENCODINGS = ("none", "basic", "positional", "gaussian")
 """The source's encodings, from the one that it finds worst to the best."""
 

@@ -18,6 +18,7 @@ from overtone.spectra import Bands, grid
 from overtone.studies._claims._shared import activation_named, circle, scikit_image
 from overtone.studies._criteria import AtLeast, AtMost
 from overtone.studies._study import (
+    MET_BY_A_CONDITION,
     Condition,
     FigureAxes,
     Measurement,
@@ -25,6 +26,7 @@ from overtone.studies._study import (
     SizeSettings,
     Study,
     StudySize,
+    Tested,
     Topic,
 )
 from overtone.theory import ntk
@@ -66,7 +68,9 @@ ACTIVATIONS_AGAINST_RELU = Study(
     topic=Topic.ACTIVATIONS,
     claim="Swish and leaky ReLU converge faster than ReLU.",
     source="Ramachandran, Zoph, Le 2017, Searching for activation functions, section 4 (arXiv:1710.05941)",
-    statistic="log10 of ReLU's error over the other's at equal steps, averaged over the logarithm of the step",
+    statistic=(
+        "log10 of ReLU's error over the other's at equal steps, averaged over the logarithm of the step"
+    ),
     criterion=AtLeast(0.05),
     conditions=(
         Condition("swish", {"activation": "swish", "encoding": "none"}),
@@ -75,6 +79,9 @@ ACTIVATIONS_AGAINST_RELU = Study(
         Condition("leaky ReLU after Fourier features", {"activation": "leaky-relu", "encoding": "gaussian"}),
     ),
     control=Condition("sigmoid", {"activation": "sigmoid", "encoding": "none"}),
+    positive=Condition(
+        "sine, which is known to fit fields faster", {"activation": "sine", "encoding": "none"}
+    ),
     measure=measure_activations_against_relu,
     axes=FigureAxes("Step", "Mean squared error", log_x=True, log_y=True),
     sizes={
@@ -83,6 +90,7 @@ ACTIVATIONS_AGAINST_RELU = Study(
         StudySize.FULL: SizeSettings(20, {"side": 256, "width": 256, "steps": 10_000}),
     },
     factor="the activation and the encoding",
+    tested=Tested.CASE,
     caveat=(
         "The networks learn fields from coordinates, not classifiers as in the source, all at one learning "
         "rate and with an initialisation that was designed for ReLU."
@@ -147,7 +155,10 @@ MIXED_ACTIVATIONS = Study(
         Condition("tanh first, then sine", {"layers": ["tanh", "sine", "sine"]}),
         Condition("sine last", {"layers": ["tanh", "tanh", "sine"]}),
     ),
-    control=Condition("nothing mixed", {"layers": ["tanh", "tanh", "tanh"]}),
+    control=Condition(
+        "tanh and sigmoid, which is a tanh of half the slope", {"layers": ["tanh", "sigmoid", "tanh"]}
+    ),
+    positive=MET_BY_A_CONDITION,
     measure=measure_mixed_activations,
     axes=FigureAxes("Frequency (cycles per turn)", "Share of the tangent kernel", log_x=True, log_y=True),
     sizes={
@@ -156,6 +167,7 @@ MIXED_ACTIVATIONS = Study(
         StudySize.FULL: SizeSettings(20, {"draws": 20, "width": 512, "samples": 512}),
     },
     factor="the position of the other activation",
+    tested=Tested.MECHANISM,
     caveat=(
         "The study compares kernels of untrained networks; features that are learned in training change "
         "them. Sines begin with their own frequency of 30, so that the mixture is one of initialisations as "
@@ -232,7 +244,9 @@ PERIODIC_ACTIVATIONS = Study(
         "4.1 (arXiv:2006.09661); Saragadam et al. 2023, WIRE, section 4 (arXiv:2301.05187); Liu et al. 2024, "
         "FINER, section 4 (arXiv:2312.02434)"
     ),
-    statistic="PSNR of the training pixels less that of ReLU after positional encoding, in dB, at equal steps",
+    statistic=(
+        "PSNR of the training pixels less that of ReLU after positional encoding, in dB, at equal steps"
+    ),
     criterion=AtLeast(3.0),
     conditions=(
         Condition("SIREN", {"activation": "sine", "rate": 5e-4}),
@@ -241,6 +255,7 @@ PERIODIC_ACTIVATIONS = Study(
         Condition("Gauss", {"activation": "gauss", "rate": 5e-3}),
     ),
     control=Condition("ReLU from plain coordinates", {"activation": "relu", "rate": 1e-3}),
+    positive=MET_BY_A_CONDITION,
     measure=measure_periodic_activations,
     axes=FigureAxes("Step", "PSNR of trained pixels (dB)", log_x=True),
     sizes={
@@ -270,10 +285,14 @@ def measure_hat_conditioning(seed: int, basis: str, knots: list[int]) -> Measure
 
 
 def _gram_matrix(basis: str, n: int) -> np.ndarray:
-    """Return the (n, n) inner products over [0, 1] of `relu` or `hat` functions on n uniform knots."""
+    """Return the (n, n) inner products over [0, 1] of `relu`, `hat` or `box` functions on n uniform knots."""
     x = (np.arange(n * _MIDPOINTS) + 0.5) / (n * _MIDPOINTS)
     distance = n * x[:, None] - np.arange(n)
-    functions = np.maximum(0, distance) / n if basis == "relu" else np.maximum(0, 1 - np.abs(distance))
+    functions = {
+        "relu": np.maximum(0, distance) / n,
+        "hat": np.maximum(0, 1 - np.abs(distance)),
+        "box": ((distance >= 0) & (distance < 1)).astype(float),
+    }[basis]
     return functions.T @ functions / len(x)
 
 
@@ -281,8 +300,8 @@ HAT_CONDITIONING = Study(
     name="hat-conditioning",
     topic=Topic.ACTIVATIONS,
     claim=(
-        "Hat functions remove the spectral bias of ReLU functions, because their Gram matrix is well "
-        "conditioned."
+        "On uniform knots the Gram matrix of hat functions is well conditioned however many there are, and "
+        "that of ReLU functions is not."
     ),
     source=(
         "Hong et al. 2022, On the activation function dependence of the spectral bias (arXiv:2208.04924), "
@@ -294,6 +313,7 @@ HAT_CONDITIONING = Study(
     criterion=AtMost(0.5),
     conditions=(Condition("hat functions", {"basis": "hat"}),),
     control=Condition("ReLU functions", {"basis": "relu"}),
+    positive=Condition("box functions, which are orthogonal", {"basis": "box"}),
     measure=measure_hat_conditioning,
     axes=FigureAxes("Knots", "Condition number", log_x=True, log_y=True),
     sizes={
@@ -301,9 +321,12 @@ HAT_CONDITIONING = Study(
         StudySize.QUICK: SizeSettings(1, {"knots": [32, 64, 128, 256]}),
         StudySize.FULL: SizeSettings(1, {"knots": [64, 128, 256, 512, 1024]}),
     },
+    tested=Tested.MECHANISM,
+    limits=(0.0, math.inf),
     caveat=(
-        "The study tests the mechanism, on fixed knots. Changing the activation of a deep network is another "
-        "matter, and with PyTorch's default initialisation does not remove the bias."
+        "The source concludes from the matrix that hat functions remove the bias of ReLU functions. No "
+        "network is trained here; changing the activation of a deep network, with PyTorch's default "
+        "initialisation, does not remove the bias."
     ),
 )
 
@@ -362,6 +385,7 @@ INITIAL_SPECTRA = Study(
         Condition("sigmoid, all weights 8 times as large", {"other": "sigmoid", "gain": 8.0}),
     ),
     control=Condition("sine of frequency 30", {"other": "sine", "gain": 1.0}),
+    positive=MET_BY_A_CONDITION,
     measure=measure_initial_spectra,
     axes=FigureAxes("Frequency (cycles per turn)", "Share of power", log_x=True, log_y=True),
     sizes={
@@ -370,6 +394,7 @@ INITIAL_SPECTRA = Study(
         StudySize.FULL: SizeSettings(20, {"draws": 100, "width": 1024, "samples": 2048}),
     },
     factor="the size of the weights",
+    tested=Tested.CASE,
     caveat=(
         "The study measures the untrained network. Its spectrum determines where training begins, not how "
         "fast each frequency is learned."

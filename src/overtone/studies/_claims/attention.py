@@ -13,7 +13,17 @@ from overtone.nn.layers import HighPassAttention
 from overtone.spectra.sequence import SequenceTransform, TemporalEstimator
 from overtone.studies._claims._shared import torch_seed
 from overtone.studies._criteria import AtLeast, AtMost
-from overtone.studies._study import Condition, FigureAxes, Measurement, SizeSettings, Study, StudySize, Topic
+from overtone.studies._study import (
+    MET_BY_A_CONDITION,
+    Condition,
+    FigureAxes,
+    Measurement,
+    SizeSettings,
+    Study,
+    StudySize,
+    Tested,
+    Topic,
+)
 
 _RATE = 6e-3
 """Learning rate of the weights."""
@@ -154,6 +164,7 @@ ATTENTION_HIGH_PASS = Study(
         "the target is the mean over tokens",
         {"layers": 1, "skip": True, "gain_rate": 1.0, "sharp_target": False},
     ),
+    positive="No task of this size is known in which the rescaling must help.",
     measure=measure_attention_high_pass,
     axes=FigureAxes("Frequency (cycles per token)", "Mean squared error per frequency", log_y=True),
     sizes={
@@ -162,6 +173,12 @@ ATTENTION_HIGH_PASS = Study(
         StudySize.FULL: SizeSettings(20, {"steps": 20_000, "tokens": 64, "width": 128, "batch": 64}),
     },
     factor="depth and skips",
+    tested=Tested.CASE,
+    limits=(-math.inf, 1.0),
+    undecidable=(
+        "the gains stay below 0.3, so that the rescaling is hardly applied, and no positive control shows "
+        "that it could have helped."
+    ),
     caveat=(
         "The task is to undo a blur in a few hundred steps; the study classifies no pictures, and its "
         "networks are not as deep as those of the source. The criterion of 0.05 corresponds to the source's "
@@ -233,6 +250,7 @@ ATTENTION_LOW_PASS = Study(
     control=Condition(
         "each token attends to itself alone", {"sharpness": 0.577, "skip": False, "mixing": False}
     ),
+    positive=MET_BY_A_CONDITION,
     measure=measure_attention_low_pass,
     axes=FigureAxes("Layers", "Share of the amplitude that is not the mean over tokens", log_y=True),
     sizes={
@@ -241,6 +259,8 @@ ATTENTION_LOW_PASS = Study(
         StudySize.FULL: SizeSettings(20, {"layers": 4, "tokens": 256, "features": 192}),
     },
     factor="skips and how sharp attention is",
+    tested=Tested.MECHANISM,
+    limits=(0.0, 1.0),
     caveat=(
         "Untrained layers without feed-forward parts and biases, and white tokens. The layers attenuate "
         "everything but the mean over tokens: the study does not distinguish low from high frequencies "

@@ -15,7 +15,17 @@ from overtone.signals import synthetic
 from overtone.spectra import clouds
 from overtone.studies._claims._shared import first_reaching, scikit_learn, torch_seed
 from overtone.studies._criteria import AtLeast
-from overtone.studies._study import Condition, FigureAxes, Measurement, SizeSettings, Study, StudySize, Topic
+from overtone.studies._study import (
+    MET_BY_A_CONDITION,
+    Condition,
+    FigureAxes,
+    Measurement,
+    SizeSettings,
+    Study,
+    StudySize,
+    Tested,
+    Topic,
+)
 
 
 def measure_high_dimension_low_first(
@@ -73,7 +83,7 @@ def _high_over_low(
 HIGH_DIMENSION_LOW_FIRST = Study(
     name="high-dimension-low-first",
     topic=Topic.ORDER,
-    claim="In high dimension too, networks learn low frequencies first.",
+    claim="In high dimension too, networks learn the part that varies slowly between samples first.",
     source=(
         "Xu et al. 2019, Frequency principle: Fourier analysis sheds light on deep neural networks, section "
         "3, the filtering method (arXiv:1901.06523)"
@@ -82,7 +92,7 @@ HIGH_DIMENSION_LOW_FIRST = Study(
         "steps to learn half of the part that varies fast from sample to sample over those for the part that "
         "varies slowly, in octaves"
     ),
-    criterion=AtLeast(0.25),
+    criterion=AtLeast(0.5),
     conditions=(
         Condition("digits, 64 dimensions, tanh", {"data": "digits", "activation": "tanh", "shuffled": False}),
         Condition("digits, 64 dimensions, ReLU", {"data": "digits", "activation": "relu", "shuffled": False}),
@@ -92,6 +102,7 @@ HIGH_DIMENSION_LOW_FIRST = Study(
         ),
     ),
     control=Condition("digits, inputs shuffled", {"data": "digits", "activation": "tanh", "shuffled": True}),
+    positive=MET_BY_A_CONDITION,
     measure=measure_high_dimension_low_first,
     axes=FigureAxes("Step", "Learned fraction"),
     sizes={
@@ -100,6 +111,7 @@ HIGH_DIMENSION_LOW_FIRST = Study(
         StudySize.FULL: SizeSettings(20, {"samples": 1797, "steps": 2000, "width": 200}),
     },
     factor="the data",
+    tested=Tested.CASE,
     caveat=(
         "Low is the part that a Gaussian filter over the samples passes, of the width that divides the power "
         "of the classes in two; directions and other widths were not tested. The control's network cannot "
@@ -141,7 +153,10 @@ def _digits_network(pooling: str, channels: int) -> nn.Module:
 CNN_LOW_FIRST = Study(
     name="cnn-low-first",
     topic=Topic.ORDER,
-    claim="Convolutional networks on pictures learn low frequencies first.",
+    claim=(
+        "Convolutional networks learn the part of the classes that varies slowly from picture to picture "
+        "first."
+    ),
     source=(
         "Xu et al. 2019, Frequency principle: Fourier analysis sheds light on deep neural networks, section "
         "3 (arXiv:1901.06523)"
@@ -150,12 +165,16 @@ CNN_LOW_FIRST = Study(
         "steps to learn half of the part that varies fast from picture to picture over those for the part "
         "that varies slowly, in octaves"
     ),
-    criterion=AtLeast(0.25),
+    criterion=AtLeast(0.5),
     conditions=tuple(
         Condition(f"digits, {name}", {"pooling": pooling, "shuffled": False})
         for name, pooling in (("max pooling", "max"), ("mean pooling", "mean"), ("strides", "stride"))
     ),
     control=Condition("digits, inputs shuffled", {"pooling": "max", "shuffled": True}),
+    positive=(
+        "No network is known whose order of learning is given beforehand; fully connected ones meet the "
+        "same criterion in high-dimension-low-first."
+    ),
     measure=measure_cnn_low_first,
     axes=FigureAxes("Step", "Learned fraction"),
     sizes={
@@ -164,11 +183,12 @@ CNN_LOW_FIRST = Study(
         StudySize.FULL: SizeSettings(20, {"samples": 1797, "steps": 2000, "channels": 32}),
     },
     factor="the pooling",
+    tested=Tested.CASE,
     caveat=(
         "Frequency is that of the classes over the space of pictures, where similar pictures are neighbours, "
         "and not that of the pixels within a picture. The pictures are small, and the order is one of "
-        "degree: both parts are learned at nearly the same time. The threshold was halved from 0.5 octaves "
-        "after two seeds of calibration, before judging; at 0.5 the claim would not be supported."
+        "degree: both parts are learned at nearly the same time. The criterion is the one that was fixed "
+        "before calibration."
     ),
 )
 
@@ -266,6 +286,7 @@ LOW_PASS_ROBUST = Study(
         Condition("max pooling, white noise", {"kind": "pooling", "white": True}),
     ),
     control=Condition("noise of the patterns' own spectrum", {"kind": "convolution", "white": False}),
+    positive="Classifiers differ by a tenth between seeds; no layer is known that must gain more.",
     measure=measure_low_pass_robust,
     axes=FigureAxes("Standard deviation of the noise (of the patterns')", "Accuracy"),
     sizes={
@@ -275,6 +296,9 @@ LOW_PASS_ROBUST = Study(
     },
     factor="the position of the low pass",
     first_seed=300,
+    tested=Tested.CASE,
+    limits=(-1.0, 1.0),
+    judgings=3,
     caveat=(
         "One-dimensional patterns at random positions, learned without noise until every one is classified "
         "correctly. Classifiers that differ only in their seed differ by a tenth, which is more than the "

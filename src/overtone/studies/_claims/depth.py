@@ -17,7 +17,17 @@ from overtone.spectra import linear_readout as layers
 from overtone.spectra.linear_readout._readout import LinearReadout
 from overtone.studies._claims._shared import activation_named, circle, fit_network, wave_sum
 from overtone.studies._criteria import AtLeast, AtMost
-from overtone.studies._study import Condition, FigureAxes, Measurement, SizeSettings, Study, StudySize, Topic
+from overtone.studies._study import (
+    MET_BY_A_CONDITION,
+    Condition,
+    FigureAxes,
+    Measurement,
+    SizeSettings,
+    Study,
+    StudySize,
+    Tested,
+    Topic,
+)
 from overtone.theory import ntk
 from overtone.theory.ntk._infinite.layers import InfiniteLayer
 
@@ -98,6 +108,7 @@ LAYERS_LOW_TO_HIGH = Study(
         "no activation: no layer contains more than the one before it",
         {"encoding": "none", "activation": "linear"},
     ),
+    positive=MET_BY_A_CONDITION,
     measure=measure_layers_low_to_high,
     axes=FigureAxes("Frequency (cycles per picture)", "Relative error of the read-out", log_x=True),
     sizes={
@@ -107,6 +118,7 @@ LAYERS_LOW_TO_HIGH = Study(
     },
     factor="the encoding",
     first_seed=300,
+    judgings=2,
     caveat=(
         "A layer contains what a linear read-out of it reproduces, and the networks learn random pictures "
         "only. That deeper layers contain more does not mean that they contain less of the low frequencies. "
@@ -150,15 +162,14 @@ def _skip_network(skips: bool, he_weights: bool, depth: int) -> ntk.InfiniteNetw
 RESIDUAL_CONDITIONING = Study(
     name="residual-conditioning",
     topic=Topic.DESIGN,
-    claim=(
-        "Residual connections improve the condition number of the tangent kernel, which makes training "
-        "faster."
-    ),
+    claim=("Residual connections improve the condition number of the tangent kernel."),
     source=(
         "Barzilai et al. 2023, A kernel perspective of skip connections in convolutional networks "
         "(arXiv:2211.14810), applied to fully connected networks"
     ),
-    statistic="log10 of the condition number with skips over that without, on evenly spaced points of a circle",
+    statistic=(
+        "log10 of the condition number with skips over that without, on evenly spaced points of a circle"
+    ),
     criterion=AtMost(-0.1),
     conditions=(
         Condition("PyTorch's weights, 2 layers", {"he_weights": False, "depth": 2}),
@@ -166,6 +177,7 @@ RESIDUAL_CONDITIONING = Study(
         Condition("He's weights, 16 layers", {"he_weights": True, "depth": 16}),
     ),
     control=Condition("a single layer, which has no skip", {"he_weights": False, "depth": 1}),
+    positive=MET_BY_A_CONDITION,
     measure=measure_residual_conditioning,
     axes=FigureAxes("Frequency (cycles per turn)", "Eigenvalue (of the largest)", log_x=True, log_y=True),
     sizes={
@@ -174,10 +186,12 @@ RESIDUAL_CONDITIONING = Study(
         StudySize.FULL: SizeSettings(1, {"samples": 1024}),
     },
     factor="the depth and the weights",
+    tested=Tested.MECHANISM,
     caveat=(
-        "Infinitely wide, fully connected networks. The initialisation determines the weight of residual "
-        "branches: He's doubles the variance with each layer, and the branch has no further factor. Without "
-        "biases, He's kernel of a single layer has no odd frequencies; deeper ones have all."
+        "Infinitely wide, fully connected networks; that a better condition number makes training faster "
+        "was not tested. The initialisation determines the weight of residual branches: He's doubles the "
+        "variance with each layer, and the branch has no further factor. Without biases, He's kernel of a "
+        "single layer has no odd frequencies; deeper ones have all."
     ),
 )
 
@@ -247,7 +261,8 @@ RESIDUAL_KEEPS_LOW = Study(
         Condition("untrained, 32 layers of He's weights", {"gain": 6**0.5, "trained": False, "depth": 32}),
         Condition("8 layers trained on 8 cycles alone", {"gain": 1.0, "trained": True, "depth": 8}),
     ),
-    control=Condition("a single layer, which has no skip", {"gain": 1.0, "trained": False, "depth": 1}),
+    control=Condition("untrained, 2 layers, which lose nothing", {"gain": 1.0, "trained": False, "depth": 2}),
+    positive=MET_BY_A_CONDITION,
     measure=measure_residual_keeps_low,
     axes=FigureAxes("Frequency (cycles per turn)", "Relative error of the read-out", log_x=True, log_y=True),
     sizes={
@@ -271,21 +286,26 @@ _CURVATURE_FREQUENCIES = [1, 2, 4, 8, 16]
 
 
 def measure_flat_along_low(
-    seed: int, activation: str, trained: bool, identity_kernel: bool, width: int, steps: int
+    seed: int, activation: str, trained: bool, kernel: str, width: int, steps: int
 ) -> Measurement:
     """Measure log10 of the loss's curvature along 16 cycles over that along 1 cycle."""
     angle, points = circle(_CURVATURE_SAMPLES, torch.float64)
     waves = torch.stack([torch.cos(k * angle + seed) for k in _CURVATURE_FREQUENCIES], 1)
     network = MLP(2, 1, width, 2, activation_named(activation), seed).double()
     fit_network(network, points, waves.sum(1, keepdim=True), 1e-3, steps if trained else 0)
-    kernel = (
-        torch.eye(_CURVATURE_SAMPLES, dtype=torch.float64)
-        if identity_kernel
-        else ntk.empirical_ntk(network, points).matrix
-    )
-    steep = _curvature(kernel, waves)
+    matrix = ntk.empirical_ntk(network, points).matrix if kernel == "network" else _circulant_kernel(kernel)
+    steep = _curvature(matrix, waves)
     relative = steep / steep[0]
     return Measurement(float(relative[-1].log10()), {"": (_CURVATURE_FREQUENCIES, relative.numpy())})
+
+
+def _circulant_kernel(name: str) -> Tensor:
+    """Return a kernel whose eigenvalues on the circle are all equal, or rise with the frequency."""
+    if name == "identity":
+        return torch.eye(_CURVATURE_SAMPLES, dtype=torch.float64)
+    rising = torch.fft.fftfreq(_CURVATURE_SAMPLES, 1 / _CURVATURE_SAMPLES, dtype=torch.float64).abs()
+    waves = torch.fft.fft(torch.eye(_CURVATURE_SAMPLES, dtype=torch.complex128), norm="ortho")
+    return (waves.conj().T @ (rising[:, None] * waves)).real
 
 
 def _curvature(kernel: Tensor, waves: Tensor) -> Tensor:
@@ -309,12 +329,16 @@ FLAT_ALONG_LOW = Study(
     statistic="log10 of the curvature of the loss along steps towards 16 cycles over that towards 1 cycle",
     criterion=AtLeast(0.3),
     conditions=(
-        Condition("ReLU, untrained", {"activation": "relu", "trained": False, "identity_kernel": False}),
-        Condition("ReLU, trained", {"activation": "relu", "trained": True, "identity_kernel": False}),
-        Condition("tanh, trained", {"activation": "tanh", "trained": True, "identity_kernel": False}),
+        Condition("ReLU, untrained", {"activation": "relu", "trained": False, "kernel": "network"}),
+        Condition("ReLU, trained", {"activation": "relu", "trained": True, "kernel": "network"}),
+        Condition("tanh, trained", {"activation": "tanh", "trained": True, "kernel": "network"}),
     ),
     control=Condition(
-        "orthogonal waves, linear", {"activation": "relu", "trained": False, "identity_kernel": True}
+        "orthogonal waves, linear", {"activation": "relu", "trained": False, "kernel": "identity"}
+    ),
+    positive=Condition(
+        "kernel whose eigenvalues rise with the frequency",
+        {"activation": "relu", "trained": False, "kernel": "rising"},
     ),
     measure=measure_flat_along_low,
     axes=FigureAxes("Frequency (cycles per turn)", "Curvature (of 1 cycle's)", log_x=True, log_y=True),
@@ -324,6 +348,7 @@ FLAT_ALONG_LOW = Study(
         StudySize.FULL: SizeSettings(20, {"width": 512, "steps": 10_000}),
     },
     factor="the activation",
+    tested=Tested.CASE,
     caveat=(
         "Curvature at a perfect fit, that is without the contribution of the residual. The study does not "
         "consider flat directions that change no output, nor the extent of minima."

@@ -9,7 +9,16 @@ from overtone._utils.seeding import derive_seed, numpy_generator
 from overtone.signals import Signal, synthetic
 from overtone.studies._claims._shared import scikit_image
 from overtone.studies._criteria import AtLeast
-from overtone.studies._study import Condition, FigureAxes, Measurement, SizeSettings, Study, StudySize, Topic
+from overtone.studies._study import (
+    MET_BY_A_CONDITION,
+    Condition,
+    FigureAxes,
+    Measurement,
+    SizeSettings,
+    Study,
+    StudySize,
+    Topic,
+)
 
 _PICTURES = ("camera", "astronaut", "coffee", "rocket", "coins")
 _SHARES = np.arange(1, 21) / 20
@@ -78,7 +87,7 @@ def _notes_and_onsets(seed: int, samples: int) -> tuple[Signal, np.ndarray]:
 LOST_EDGES = Study(
     name="lost-edges",
     topic=Topic.FIELDS,
-    claim="Edges in pictures and transients in recordings are lost.",
+    claim="The error of fitted pictures and recordings gathers at edges and transients.",
     source=(
         "Tancik et al. 2020, Fourier features let networks learn high frequency functions, section 1 "
         "(arXiv:2006.10739), for blurred pictures; the claim is often stated without a source"
@@ -99,6 +108,7 @@ LOST_EDGES = Study(
         "pictures of the same spectrum without edges, plain network",
         {"kind": "picture", "bandwidth": 0.0, "scrambled": True},
     ),
+    positive=MET_BY_A_CONDITION,
     measure=measure_lost_edges,
     axes=FigureAxes("Share of the samples, sharpest first", "Share of the squared error"),
     sizes={
@@ -107,6 +117,7 @@ LOST_EDGES = Study(
         StudySize.FULL: SizeSettings(20, {"side": 256, "samples": 16_000, "steps": 5000, "width": 256}),
     },
     factor="the kind of signal",
+    limits=(0.0, 1.0),
     caveat=(
         "The criterion is twice the share expected by chance; most of the error may still lie elsewhere. "
         "Recordings are synthetic, of plucked notes. In the control the gradient and the error at a position "
@@ -194,7 +205,8 @@ MEDICAL_DETAIL = Study(
     name="medical-detail",
     topic=Topic.FIELDS,
     claim=(
-        "Plain networks lose the small structures of medical pictures, and Fourier features reproduce them."
+        "In few steps, plain networks lose the small structures of medical pictures and networks with "
+        "Fourier features reproduce them."
     ),
     source=(
         "Tancik et al. 2020, Fourier features let networks learn high frequency functions, section 6 "
@@ -215,6 +227,7 @@ MEDICAL_DETAIL = Study(
         "retina with microaneurysms, features of 0.05 cycles per picture",
         {"subject": "aneurysms", "bandwidth": 0.05},
     ),
+    positive=MET_BY_A_CONDITION,
     measure=measure_medical_detail,
     axes=FigureAxes("Largest structures counted (pixels)", "Share of their contrast reproduced", log_x=True),
     sizes={

@@ -15,8 +15,18 @@ from overtone.nn.encodings import Positional
 from overtone.signals import synthetic
 from overtone.spectra import GridTransform
 from overtone.studies._claims._shared import rank_correlation, scikit_image, torch_seed
-from overtone.studies._criteria import AtLeast
-from overtone.studies._study import Condition, FigureAxes, Measurement, SizeSettings, Study, StudySize, Topic
+from overtone.studies._criteria import AtLeast, Average
+from overtone.studies._study import (
+    MET_BY_A_CONDITION,
+    Condition,
+    FigureAxes,
+    Measurement,
+    SizeSettings,
+    Study,
+    StudySize,
+    Tested,
+    Topic,
+)
 
 _Denoiser = Callable[[Tensor, float], Tensor]
 """The mean of the data given noisy data and the standard deviation of the noise."""
@@ -97,8 +107,8 @@ DIFFUSION_COARSE_FIRST = Study(
     name="diffusion-coarse-first",
     topic=Topic.GENERATIVE,
     claim=(
-        "Diffusion models generate pictures from coarse to fine, and from fine to coarse where power grows "
-        "with frequency."
+        "Diffusion with an exact denoiser generates pictures from coarse to fine, and from fine to coarse "
+        "where power grows with frequency."
     ),
     source=(
         "Dieleman 2024, Diffusion is spectral autoregression (sander.ai); Falck et al. 2025, A Fourier space "
@@ -110,12 +120,14 @@ DIFFUSION_COARSE_FIRST = Study(
     ),
     criterion=AtLeast(0.9),
     conditions=(
-        Condition("fields of power k^-2, as pictures have", {"data": "fields", "exponent": 2.0, "sign": 1}),
         Condition("fields of power k^-1", {"data": "fields", "exponent": 1.0, "sign": 1}),
         Condition("patches of a photograph", {"data": "photographs", "exponent": 0.0, "sign": 1}),
         Condition("fields of power k^+1: fine to coarse", {"data": "fields", "exponent": -1.0, "sign": -1}),
     ),
     control=Condition("white fields", {"data": "fields", "exponent": 0.0, "sign": 1}),
+    positive=Condition(
+        "fields of power k^-2, as pictures have", {"data": "fields", "exponent": 2.0, "sign": 1}
+    ),
     measure=measure_diffusion_coarse_first,
     axes=FigureAxes("Frequency (cycles per picture)", "Noise at which it settles (SD)", True, True),
     sizes={
@@ -124,6 +136,9 @@ DIFFUSION_COARSE_FIRST = Study(
         StudySize.FULL: SizeSettings(20, {"side": 128, "count": 256, "levels": 400, "bands": 30}),
     },
     factor="the data's spectrum",
+    tested=Tested.MECHANISM,
+    average=Average.MEDIAN,
+    limits=(-1.0, 1.0),
     caveat=(
         "Exact denoisers, of Gaussian fields and of a finite set of patches, and no network, which may be "
         "better at some frequencies than at others; noise is white."
@@ -254,7 +269,9 @@ DIFFUSION_FOURIER_INPUT = Study(
         "Fourier features of the noisy picture, at the input of a diffusion model, help it with fine detail."
     ),
     source="Kingma et al. 2021, Variational diffusion models, section 5.1 and appendix C (arXiv:2107.00630)",
-    statistic="mean squared error of the predicted noise without Fourier features, over that with them, in dB",
+    statistic=(
+        "mean squared error of the predicted noise without Fourier features, over that with them, in dB"
+    ),
     criterion=AtLeast(0.5),
     conditions=(
         Condition(
@@ -266,6 +283,7 @@ DIFFUSION_FOURIER_INPUT = Study(
     control=Condition(
         "grey levels, noise of two levels and more", {"levels": True, "min_noise": 2.0, "max_noise": 16.0}
     ),
+    positive=MET_BY_A_CONDITION,
     measure=measure_diffusion_fourier_input,
     axes=FigureAxes(
         "Standard deviation of the noise (grey levels)", "Error of the predicted noise", True, True
@@ -276,6 +294,7 @@ DIFFUSION_FOURIER_INPUT = Study(
         StudySize.FULL: SizeSettings(20, {"side": 32, "channels": 128, "batch": 128, "steps": 20_000}),
     },
     factor="whether values come in levels",
+    tested=Tested.CASE,
     caveat=(
         "Photographs of 32 grey levels, whose distance sets the features' frequencies as 256 levels do in "
         "the source, and a denoiser of three convolutions; the study does not judge likelihoods and samples."

@@ -13,7 +13,16 @@ from overtone.nn import MLP, encodings
 from overtone.signals import synthetic
 from overtone.studies._claims._shared import wide_network
 from overtone.studies._criteria import AtLeast, AtMost, Between
-from overtone.studies._study import Condition, FigureAxes, Measurement, SizeSettings, Study, StudySize, Topic
+from overtone.studies._study import (
+    MET_BY_A_CONDITION,
+    Condition,
+    FigureAxes,
+    Measurement,
+    SizeSettings,
+    Study,
+    StudySize,
+    Topic,
+)
 from overtone.theory import ntk
 from overtone.theory._mode_dynamics import GradientDescent
 from overtone.theory.dynamics import Linearised
@@ -73,6 +82,7 @@ FOURIER_KERNEL_STATIONARY = Study(
     criterion=AtMost(0.1),
     conditions=tuple(Condition(f"16 tones, amplitudes j^-{p:g}", {"power": p}) for p in (0.0, 1.0, 2.0)),
     control=Condition("plain coordinate", {"power": None}),
+    positive=MET_BY_A_CONDITION,
     measure=measure_fourier_kernel_stationary,
     axes=FigureAxes("Distance (of the period)", "Mean kernel, relative to distance 0"),
     sizes={
@@ -81,6 +91,7 @@ FOURIER_KERNEL_STATIONARY = Study(
         StudySize.FULL: SizeSettings(20, {"points": 128, "width": 1024, "depth": 3, "networks": 64}),
     },
     factor="the amplitudes",
+    limits=(0.0, math.inf),
     caveat=(
         "At infinite width it is exact, by the features' inner product; the study measures how closely "
         "networks of finite width agree with it, before training."
@@ -89,13 +100,15 @@ FOURIER_KERNEL_STATIONARY = Study(
 
 
 def measure_fourier_kernel_width(
-    seed: int, encoded: bool, depth: int, scales: list[float], points: int
+    seed: int, encoded: bool, depth: int, count: int, scales: list[float], points: int
 ) -> Measurement:
     """Measure the exponent with which the kernel's half width falls as the scale grows."""
-    del seed
     widths = []
     for scale in scales:
-        features = ntk.FeatureMap.gaussian_fourier(scale) if encoded else None
+        # Frequencies of each scale are drawn for themselves: their kernels are not stretched copies of one another.
+        draw = numpy_generator(seed, f"frequencies of scale {scale}").standard_normal((count, 1))
+        finite = ntk.FeatureMap.fourier(scale * torch.from_numpy(draw))
+        features = (finite if count else ntk.FeatureMap.gaussian_fourier(scale)) if encoded else None
         kernel = wide_network(depth, 0.1, features=features)
         widths.append(_half_width(kernel, 1.0 if encoded else scale, points))
     slope = float(np.polyfit(np.log(scales), np.log(widths), 1)[0])
@@ -124,23 +137,32 @@ FOURIER_KERNEL_WIDTH = Study(
     ),
     statistic="exponent with which the half width of the tangent kernel changes with the scale",
     criterion=Between(-1.1, -0.9),
-    conditions=tuple(Condition(f"depth {n}", {"encoded": True, "depth": n}) for n in (1, 3, 6)),
-    control=Condition("coordinate multiplied by the scale, depth 3", {"encoded": False, "depth": 3}),
+    conditions=tuple(
+        Condition(
+            f"{count} random frequencies, depth {depth}", {"encoded": True, "depth": depth, "count": count}
+        )
+        for count, depth in ((64, 1), (64, 3), (64, 6), (256, 3))
+    ),
+    control=Condition(
+        "coordinate multiplied by the scale, depth 3", {"encoded": False, "depth": 3, "count": 0}
+    ),
+    positive=Condition("infinitely many frequencies, depth 3", {"encoded": True, "depth": 3, "count": 0}),
     measure=measure_fourier_kernel_width,
     axes=FigureAxes(
         "Scale (cycles per unit; factor of the coordinate)", "Half width (units)", log_x=True, log_y=True
     ),
     sizes={
         StudySize.SMOKE: SizeSettings(1, {"scales": [2.0, 4.0], "points": 500}),
-        StudySize.QUICK: SizeSettings(1, {"scales": [1.0, 2.0, 4.0, 8.0, 16.0, 32.0], "points": 20_000}),
+        StudySize.QUICK: SizeSettings(8, {"scales": [1.0, 2.0, 4.0, 8.0, 16.0, 32.0], "points": 5000}),
         StudySize.FULL: SizeSettings(
-            1, {"scales": [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0], "points": 100_000}
+            20, {"scales": [1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0], "points": 100_000}
         ),
     },
-    factor="the depth",
+    factor="the depth and the number of frequencies",
+    revision=2,
     caveat=(
-        "Infinitely many units and frequencies, before training, where the claim follows from the features' "
-        "inner product."
+        "Infinitely many units, before training. With infinitely many frequencies the claim follows from the "
+        "features' inner product, which is the positive control."
     ),
 )
 
@@ -157,19 +179,23 @@ def measure_frequency_scale_only(
     features: int,
     samples: int,
     draws: int,
+    stretched: bool = False,
 ) -> Measurement:
     """Measure the share of the variance of log test error that a cubic in log scale explains."""
+    # In the control each family has another true scale than the one that is compared.
+    stretches = [4.0 ** (i - (len(families) - 1) / 2) if stretched else 1.0 for i in range(len(families))]
     errors = np.zeros((len(families), len(scales)))
     for draw in range(draws):
         draw_seed = derive_seed(seed, f"draw {draw}")
         y = synthetic.power_law(2 * samples, exponent, seed=draw_seed, dtype=torch.float64).values[:, 0]
         for i, family in enumerate(families):
             for j, scale in enumerate(scales):
-                frequencies = scale * _unit_frequencies(draw_seed, family, features)
+                frequencies = scale * stretches[i] * _unit_frequencies(draw_seed, family, features)
                 errors[i, j] += np.log10(_held_out_error(torch.from_numpy(frequencies)[:, None], y)) / draws
     # One cubic for all families: what it leaves unexplained is the influence of the family.
     x = np.tile(np.log2(scales), len(families))
     residual = errors.ravel() - np.polyval(np.polyfit(x, errors.ravel(), 3), x)
+    # A family that is there twice has one line.
     curves = {family: (scales, 10**row) for family, row in zip(families, errors, strict=True)}
     return Measurement(float(1 - residual.var() / errors.var()), curves)
 
@@ -213,12 +239,19 @@ FREQUENCY_SCALE_ONLY = Study(
         "explains"
     ),
     criterion=AtLeast(0.8),
-    conditions=tuple(
-        Condition(f"power k^-{a:g}", {"exponent": a, "families": list(_FAMILIES)}) for a in (1.0, 2.0, 3.0)
+    conditions=(
+        *(
+            Condition(f"power k^-{a:g}", {"exponent": a, "families": list(_FAMILIES)})
+            for a in (1.0, 2.0, 3.0)
+        ),
+        Condition(
+            "with a family of one frequency", {"exponent": 2.0, "families": [*_FAMILIES, "one frequency"]}
+        ),
     ),
     control=Condition(
-        "with a family of one frequency", {"exponent": 2.0, "families": [*_FAMILIES, "one frequency"]}
+        "families of four different scales", {"exponent": 2.0, "families": list(_FAMILIES), "stretched": True}
     ),
+    positive=Condition("one family, twice", {"exponent": 2.0, "families": ["Gaussian", "Gaussian"]}),
     measure=measure_frequency_scale_only,
     axes=FigureAxes(
         "Standard deviation of the frequencies (cycles per unit)", "Test error (of the variance)", True, True
@@ -235,10 +268,12 @@ FREQUENCY_SCALE_ONLY = Study(
             20, {"scales": [0.25 * 2**i for i in range(11)], "features": 256, "samples": 512, "draws": 20}
         ),
     },
-    factor="the target's spectrum",
+    factor="the family",
+    limits=(0.0, 1.0),
     caveat=(
         "Infinitely wide networks, in their tangent kernel and trained to convergence, so that small scales "
-        "do not underfit; one dimension."
+        "do not underfit; one dimension. The wider the range of scales, the larger the share that they "
+        "explain."
     ),
 )
 
@@ -320,6 +355,7 @@ KERNEL_PREDICTS_TRAINING = Study(
         Condition("512 units, PyTorch's weights", {"power": 1.0, "assumed": 1.0, "width": 512, "gain": 1.0}),
     ),
     control=Condition("kernel of other features", {"power": 0.0, "assumed": 2.0, "width": 512}),
+    positive=MET_BY_A_CONDITION,
     measure=measure_kernel_predicts_training,
     axes=FigureAxes("Steps", "Loss, relative to the first", log_x=True, log_y=True),
     sizes={
@@ -328,6 +364,7 @@ KERNEL_PREDICTS_TRAINING = Study(
         StudySize.FULL: SizeSettings(20, {"gain": _HE_GAIN, "points": 32, "steps": 5000}),
     },
     factor="the width and the first weights",
+    limits=(0.0, math.inf),
     caveat=(
         "Gradient descent on a small one-dimensional problem, training loss only, at half of the largest "
         "stable learning rate. The study does not test Adam, nor training after the first 95 % of the loss."

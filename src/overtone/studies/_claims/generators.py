@@ -15,7 +15,17 @@ from overtone.signals import synthetic
 from overtone.spectra import GridTransform, generated
 from overtone.studies._claims._shared import first_below, torch_seed
 from overtone.studies._criteria import AtLeast
-from overtone.studies._study import Condition, FigureAxes, Measurement, SizeSettings, Study, StudySize, Topic
+from overtone.studies._study import (
+    MET_BY_A_CONDITION,
+    Condition,
+    FigureAxes,
+    Measurement,
+    SizeSettings,
+    Study,
+    StudySize,
+    Tested,
+    Topic,
+)
 
 
 def measure_coordinate_generators(
@@ -129,6 +139,7 @@ COORDINATE_GENERATORS = Study(
         Condition("at twice that", {"resolution": "twice", "fourier": True}),
     ),
     control=Condition("plain coordinates", {"resolution": "trained", "fourier": False}),
+    positive=MET_BY_A_CONDITION,
     measure=measure_coordinate_generators,
     axes=FigureAxes("Frequency (cycles per picture)", "Power against the data (dB)"),
     sizes={
@@ -141,6 +152,11 @@ COORDINATE_GENERATORS = Study(
         ),
     },
     factor="the resolution",
+    tested=Tested.CASE,
+    undecidable=(
+        "both networks memorise a dozen fields from codes, and no picture of a new code, which the claim is "
+        "about, is generated."
+    ),
     caveat=(
         "Both kinds learn a few fixed pictures from codes by squared error, with no adversary, in an equal "
         "number of steps; the convolutional one reaches a size that it was not built for only by "
@@ -266,6 +282,7 @@ UPSAMPLING_HIGH_RINGS = Study(
         }.items()
     ),
     control=Condition("no generator: each pixel a parameter", {"upsampling": "table"}),
+    positive=MET_BY_A_CONDITION,
     measure=measure_upsampling_high_rings,
     axes=FigureAxes("Step", "Relative error", log_x=True),
     sizes={
@@ -275,6 +292,8 @@ UPSAMPLING_HIGH_RINGS = Study(
     },
     factor="the up-sampling",
     first_seed=300,
+    tested=Tested.CASE,
+    judgings=2,
     caveat=(
         "Four fixed pictures are memorised from codes of their own, with no adversary; where the high ring "
         "never falls below the threshold, all steps are counted. Judged on seeds 300 to 311, because 5 seeds "
@@ -355,8 +374,8 @@ UPSAMPLING_SIGNATURE = Study(
     name="upsampling-signature",
     topic=Topic.GENERATIVE,
     claim=(
-        "Common up-sampling leaves a signature in the spectrum by which generated pictures differ from real "
-        "ones."
+        "Common up-sampling leaves a signature in the spectrum by which up-sampled pictures differ from "
+        "genuine ones."
     ),
     source="Durall, Keuper, Keuper 2020, Watch your up-convolution, section 3 (arXiv:2003.01826)",
     statistic="log-spectral distance of up-sampled from genuine pictures, over all bands, in dB",
@@ -371,6 +390,7 @@ UPSAMPLING_SIGNATURE = Study(
         }.items()
     ),
     control=Condition("no up-sampling: other genuine pictures", {"upsampling": "none", "exponent": 2.0}),
+    positive=MET_BY_A_CONDITION,
     measure=measure_upsampling_signature,
     axes=FigureAxes("Frequency (cycles per picture)", "Power against genuine (dB)"),
     sizes={
@@ -379,6 +399,8 @@ UPSAMPLING_SIGNATURE = Study(
         StudySize.FULL: SizeSettings(20, {"side": 512, "pictures": 200}),
     },
     factor="the filter",
+    tested=Tested.MECHANISM,
+    limits=(0.0, math.inf),
     caveat=(
         "One up-sampling without later layers, of random fields with the power of pictures, which falls as "
         "the square of frequency. The study does not test whether later layers remove the signature."

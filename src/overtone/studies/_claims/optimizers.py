@@ -21,7 +21,17 @@ from overtone.studies._claims._shared import (
     wide_network,
 )
 from overtone.studies._criteria import AtMost, Between
-from overtone.studies._study import Condition, FigureAxes, Measurement, SizeSettings, Study, StudySize, Topic
+from overtone.studies._study import (
+    MET_BY_A_CONDITION,
+    Condition,
+    FigureAxes,
+    Measurement,
+    SizeSettings,
+    Study,
+    StudySize,
+    Tested,
+    Topic,
+)
 from overtone.theory import ntk
 from overtone.theory._mode_dynamics import GradientDescent, ModeState
 
@@ -112,6 +122,7 @@ ADAM_EVENS_OUT = Study(
         Condition("tanh, plain gradient descent", {**_AVERAGED, "activation": "tanh", "momentum": 0.0}),
     ),
     control=Condition("Adam that divides all gradients by the same number", {**_AVERAGED, "adaptive": False}),
+    positive=MET_BY_A_CONDITION,
     measure=measure_adam_evens_out,
     axes=FigureAxes("Frequency (cycles per turn)", "Steps to halve its error", log_x=True, log_y=True),
     sizes={
@@ -121,6 +132,7 @@ ADAM_EVENS_OUT = Study(
     },
     factor="the network and the rates",
     first_seed=300,
+    judgings=3,
     caveat=(
         "Small networks on the points of a circle, trained on all points at once; minibatches were not "
         "tested. Adam's steps stay large where gradients shrink; the study does not separate this effect "
@@ -194,6 +206,7 @@ MOMENTUM_RESCALES_TIME = Study(
         Condition("half of the largest stable learning rate", {"share": 1.0, "second_order": False}),
     ),
     control=Condition("Gauss-Newton directions", {"share": 0.001, "second_order": True}),
+    positive=MET_BY_A_CONDITION,
     measure=measure_momentum_rescales_time,
     axes=FigureAxes("Frequency (cycles per turn)", "Steps to halve its error", log_x=True, log_y=True),
     sizes={
@@ -202,6 +215,7 @@ MOMENTUM_RESCALES_TIME = Study(
         StudySize.FULL: SizeSettings(1, {"momentum": 0.9, "high": 64, "depth": 3}),
     },
     factor="the learning rate",
+    tested=Tested.MECHANISM,
     caveat=(
         "The fixed tangent kernel of a wide ReLU network on a circle, with momentum 0.9. Modes whose "
         "eigenvalue times the rate is above (1 - sqrt(0.9))^2 = 0.0026 oscillate, and all of these halve in "
@@ -298,6 +312,7 @@ SECOND_ORDER_ALIKE = Study(
         Condition("L-BFGS", {"method": "L-BFGS", "times": 2}),
     ),
     control=Condition("gradient descent", {"method": "gradient descent", "times": 10}),
+    positive=MET_BY_A_CONDITION,
     measure=measure_second_order_alike,
     axes=FigureAxes("Frequency (cycles per turn)", "Steps to halve its error", log_x=True, log_y=True),
     sizes={
@@ -307,6 +322,7 @@ SECOND_ORDER_ALIKE = Study(
     },
     factor="the method",
     first_seed=200,
+    judgings=2,
     caveat=(
         "Small networks on 64 points, and no minibatches. Each Gauss-Newton step solves for all samples at "
         "once; its cost is not counted. Frequencies that are not halved at the end count as halved there. "
@@ -391,6 +407,7 @@ DECAY_PREFERS_LOW = Study(
     control=Condition(
         "decay 1 on the output's constant alone", {"decay": 1.0, "equal_error": False, "constant_only": True}
     ),
+    positive=MET_BY_A_CONDITION,
     measure=measure_decay_prefers_low,
     axes=FigureAxes("Frequency (cycles per turn)", "Learned amplitude", log_x=True),
     sizes={
@@ -399,6 +416,7 @@ DECAY_PREFERS_LOW = Study(
         StudySize.FULL: SizeSettings(20, {"width": 256, "steps": 20_000}),
     },
     factor="the strength of the decay",
+    tested=Tested.CASE,
     caveat=(
         "Small ReLU networks on a circle and a target without noise. At the rate of 3e-3 a decay of 1 "
         "shrinks weights 11 times over these 800 steps if no gradient opposes it, and a decay of 0.01 by 2 "

@@ -1,0 +1,143 @@
+"""Judge the studies again from the evidence on disk, measure what it lacks, and write everything that follows from it.
+
+What follows: the full results in `evidence/`, the short ones that come with overtone, and `docs/results/claims.md`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import sys
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from overtone.studies import Study, StudyResult, StudySize, catalogue
+from overtone.studies._criteria import Verdict
+from overtone.studies._result import PACKAGED_RESULTS, evidence_folder
+from overtone.studies._run import measure_condition
+from overtone.studies._study import Topic
+from overtone.studies._wording import interval_wording, positive_reason
+
+SIZE = StudySize.QUICK
+PAGE = Path(__file__).parents[1] / "docs" / "results" / "claims.md"
+
+
+def measure_missing(study: Study, folder: Path) -> StudyResult:
+    """Return the result with the stored rows of every situation and seed, and new ones of those that are not stored."""
+    path = folder / SIZE.value / f"{study.name}.json"
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"revision": None}
+    kept = stored["measurements"] if stored["revision"] == study.revision else {}
+    rows: dict[str, list[dict[str, Any]]] = {}
+    for situation in study.situations:
+        by_seed = {row["seed"]: row for row in kept.get(situation.name, [])}
+        for seed in study.seeds(SIZE):
+            if seed not in by_seed:
+                settings = {**study.sizes[SIZE].settings, **situation.settings}
+                measured = measure_condition(study.module, study.name, study.revision, seed, settings)
+                by_seed[seed] = {"seed": seed} | measured
+                print(f"{study.name}, {situation.name}, {seed}: {measured['value']:.4g}", file=sys.stderr)
+        rows[situation.name] = [by_seed[seed] for seed in study.seeds(SIZE)]
+    return StudyResult.from_measurements(study, SIZE, rows)
+
+
+HEAD = """# Claims, and how they are tested
+
+`overtone study` tests claims of the literature. This page asks six questions of every [study](../guide/studies.md); it is
+written by `tools/judge_studies.py` from what the studies declare and from their results.
+
+1. *Does the criterion test the claim?* The statistic with its criterion, and whether it tests the claim as worded, one case
+   of it, or the mechanism behind it.
+2. *Could it fail?* The control, in which the claim must fail, and its value. A study whose criterion no possible value could
+   miss is refused.
+3. *Is there a positive control?* A situation in which the criterion must be met, and its value; or why there is none. Without
+   one a claim is never refuted.
+4. *Is the verdict no stronger than the run?* The number of seeds, and the size. Every run here is smaller than the source's:
+   a claim that no condition meets is "not reproduced", and "refuted" only at the source's own dimensions. "Supported" holds
+   at this size. `overtone study show NAME` prints the caveat.
+5. *Does the interval suit the statistic?* Means have Student's interval, clipped to the values that the statistic can have.
+   Rank correlations have the median and the interval of the sign test, which never leaves [-1, 1] and needs five seeds.
+6. *Are repeated judgings corrected for?* A claim that was left undecided may be judged again on fresh seeds, three times at
+   most. The k-th judging has intervals of 1 - 0.1 / k (Bonferroni), so that all of them together decide wrongly in less than
+   a tenth of cases.
+"""
+
+
+def page(
+    studies: Mapping[str, Study], results: Mapping[str, StudyResult], before: Mapping[str, str]
+) -> str:
+    """Return the page.
+
+    Args:
+        studies: The studies by name.
+        results: Their results.
+        before: Their verdicts under the first rules, which had neither positive controls nor a size.
+    """
+    now = {name: result.judgement.verdict.value for name, result in results.items()}
+    tally = [
+        f"| {v.value} | {Counter(before.values())[v.value]} | {Counter(now.values())[v.value]} |" for v in Verdict
+    ]
+    parts = [HEAD, "## Verdicts\n", "| verdict | first rules | now |", "|---|---|---|", *tally, ""]
+    changed = [f"| `{n}` | {before[n]} | {now[n]} |" for n in studies if n in now and before[n] != now[n]]
+    parts += ["These changed:\n", "| study | first rules | now |", "|---|---|---|", *changed, ""]
+    for topic in Topic:
+        parts += [f"## {topic.value}\n"]
+        parts += ["| claim | verdict | 1 criterion | 2 control | 3 positive control | 4 size | 5 interval | 6 judged |"]
+        parts += ["|---|---|---|---|---|---|---|---|"]
+        parts += [_row(s, results[s.name]) for s in studies.values() if s.topic is topic and s.name in results]
+        parts += [""]
+    return "\n".join(parts)
+
+
+def _row(study: Study, result: StudyResult) -> str:
+    judgement = result.judgement
+    positive = positive_reason(study)
+    if study.positive_control is not None and result.positive is not None:
+        word = "met" if judgement.positive_passed else "not met"
+        positive = f"{study.positive_control.name}: {result.positive}, {word}"
+    word = "missed" if judgement.control_failed else "not missed"
+    low, high = (f"{end:g}" if math.isfinite(end) else "" for end in study.limits)
+    limits = f"; values from {low or 'any'} to {high or 'any'}" if low or high else ""
+    measured = "; ".join(f"{name}: {interval}" for name, interval in result.intervals.items())
+    cells = (
+        f"`{study.name}`: {study.claim}",
+        f"**{judgement.verdict.value}**: {measured}",
+        f"{study.statistic}: {study.criterion}. Tests {study.tested.value}",
+        f"{study.control.name}: {result.control}, {word}{limits}",
+        positive,
+        f"{len(study.seeds(SIZE))} seeds, smaller than the source's"
+        if len(study.seeds(SIZE)) > 1
+        else "no seed matters",
+        interval_wording(study),
+        f"{study.judgings}",
+    )
+    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+
+
+def main() -> None:
+    """Judge all studies, or measure the missing rows of those that are named."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("measure", nargs="*", help="studies whose missing measurements are made")
+    names = parser.parse_args().measure
+    folder = evidence_folder()
+    if folder is None:
+        raise SystemExit("Run this in a checkout, after: overtone study run all --size quick --out evidence")
+    results: dict[str, StudyResult] = {}
+    for study in catalogue().values():
+        result = (
+            measure_missing(study, folder) if study.name in names else StudyResult.load(study, SIZE, folder)
+        )
+        if result is None:
+            print(f"{study.name}: no result of revision {study.revision}", file=sys.stderr)
+            continue
+        results[study.name] = result
+        result.save(folder)
+        result.save(PACKAGED_RESULTS, short=True)
+    before = json.loads((folder / "first_verdicts.json").read_text(encoding="utf-8"))
+    PAGE.write_text(page(catalogue(), results, before), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
