@@ -45,29 +45,29 @@ def measure_missing(study: Study, folder: Path) -> StudyResult:
 
 HEAD = """# Claims, and how they are tested
 
-`overtone study` tests claims of the literature. This page asks six questions of every [study](../guide/studies.md); it is
-written by `tools/judge_studies.py` from what the studies declare and from their results.
+`overtone study` tests claims of the literature. This page asks six questions of every
+[study](../guide/studies.md); it is written by `tools/judge_studies.py` from what the studies declare and from
+their results.
 
-1. *Does the criterion test the claim?* The statistic with its criterion, and whether it tests the claim as worded, one case
-   of it, or the mechanism behind it.
-2. *Could it fail?* The control, in which the claim must fail, and its value. A study whose criterion no possible value could
-   miss is refused.
-3. *Is there a positive control?* A situation in which the criterion must be met, and its value; or why there is none. Without
-   one a claim is never refuted.
-4. *Is the verdict no stronger than the run?* The number of seeds, and the size. Every run here is smaller than the source's:
-   a claim that no condition meets is "not reproduced", and "refuted" only at the source's own dimensions. "Supported" holds
-   at this size. `overtone study show NAME` prints the caveat.
-5. *Does the interval suit the statistic?* Means have Student's interval, clipped to the values that the statistic can have.
-   Rank correlations have the median and the interval of the sign test, which never leaves [-1, 1] and needs five seeds.
-6. *Are repeated judgings corrected for?* A claim that was left undecided may be judged again on fresh seeds, three times at
-   most. The k-th judging has intervals of 1 - 0.1 / k (Bonferroni), so that all of them together decide wrongly in less than
-   a tenth of cases.
+1. *Does the criterion test the claim?* The statistic with its criterion, and whether it tests the claim as
+   worded, one case of it, or the mechanism behind it.
+2. *Could it fail?* The control, in which the claim must fail, and its value. A study whose criterion no
+   possible value could miss is refused.
+3. *Is there a positive control?* A situation in which the criterion must be met, and its value; or why there is
+   none. Without one a claim is never refuted.
+4. *Is the verdict no stronger than the run?* The number of seeds, and the size. Every run here is smaller than
+   the source's: a claim that no condition meets is "not reproduced", and "refuted" only at the source's own
+   dimensions. "Supported" holds at this size. `overtone study show NAME` prints the caveat.
+5. *Does the interval suit the statistic?* Means have Student's interval, clipped to the values that the
+   statistic can have. Rank correlations have the median and the interval of the sign test, which never leaves
+   [-1, 1] and needs five seeds.
+6. *Are repeated judgings corrected for?* A claim that was left undecided may be judged again on fresh seeds,
+   three times at most. The k-th judging has intervals of 1 - 0.1 / k (Bonferroni), so that all of them together
+   decide wrongly in less than a tenth of cases.
 """
 
 
-def page(
-    studies: Mapping[str, Study], results: Mapping[str, StudyResult], before: Mapping[str, str]
-) -> str:
+def page(studies: Mapping[str, Study], results: Mapping[str, StudyResult], before: Mapping[str, str]) -> str:
     """Return the page.
 
     Args:
@@ -77,16 +77,25 @@ def page(
     """
     now = {name: result.judgement.verdict.value for name, result in results.items()}
     tally = [
-        f"| {v.value} | {Counter(before.values())[v.value]} | {Counter(now.values())[v.value]} |" for v in Verdict
+        f"| {v.value} | {Counter(before.values())[v.value]} | {Counter(now.values())[v.value]} |"
+        for v in Verdict
     ]
     parts = [HEAD, "## Verdicts\n", "| verdict | first rules | now |", "|---|---|---|", *tally, ""]
-    changed = [f"| `{n}` | {before[n]} | {now[n]} |" for n in studies if n in now and before[n] != now[n]]
+    changed = [
+        f"| `{n}` | {before[n]} | {now[n]} |"
+        for n in studies
+        if n in now and n in before and before[n] != now[n]
+    ]
     parts += ["These changed:\n", "| study | first rules | now |", "|---|---|---|", *changed, ""]
     for topic in Topic:
         parts += [f"## {topic.value}\n"]
-        parts += ["| claim | verdict | 1 criterion | 2 control | 3 positive control | 4 size | 5 interval | 6 judged |"]
+        parts += [
+            "| claim | verdict | 1 criterion | 2 control | 3 positive control | 4 size | 5 interval | 6 judged |"
+        ]
         parts += ["|---|---|---|---|---|---|---|---|"]
-        parts += [_row(s, results[s.name]) for s in studies.values() if s.topic is topic and s.name in results]
+        parts += [
+            _row(s, results[s.name]) for s in studies.values() if s.topic is topic and s.name in results
+        ]
         parts += [""]
     return "\n".join(parts)
 

@@ -35,7 +35,7 @@ def test_run_show_list_and_report_agree(call):
     assert found["verdict"] == "supported"
     assert found["control_failed"] is True
     assert found["interval"][0] <= found["statistic"] <= found["interval"][1]
-    assert "[2/2] hat-conditioning, ReLU functions" in ran.err
+    assert "[3/3] hat-conditioning, box functions" in ran.err
     assert "note: a smoke run shows that a study runs; its verdict means nothing." in ran.err
     where = ("--size", "smoke", "--results", "kept")
     assert call("study", "show", FAST, *where, "--json").json == {"studies": [found]}
@@ -44,7 +44,7 @@ def test_run_show_list_and_report_agree(call):
     assert [one["name"] for one in listed if one["verdict"] is not None] == [FAST]
     assert found in listed
     page = call("study", "report", *where, "--json").json["report"]
-    assert "Hat functions remove" in Path(page).read_text(encoding="utf-8")
+    assert "On uniform knots the Gram matrix" in Path(page).read_text(encoding="utf-8")
     again = call("study", "run", FAST, "--size", "smoke", "--processes", 1, "--out", "kept")
     assert again.err == "note: a smoke run shows that a study runs; its verdict means nothing.\n"
     assert "hat-conditioning: supported" in again.out

@@ -15,7 +15,7 @@ import pytest
 from overtone._sweeps import Local
 from overtone.errors import InputError
 from overtone.studies import StudyResult, StudySize, catalogue, find_study, run_studies
-from overtone.studies._criteria import Verdict, judge
+from overtone.studies._criteria import SeedInterval, Verdict
 from overtone.studies._page import draw_figure, figure_data, write_study_page
 from overtone.studies._result import PACKAGED_RESULTS, evidence_folder
 from overtone.studies._study import studies_in
@@ -32,10 +32,11 @@ def finish(study, folder, size=StudySize.SMOKE):
 
 def test_a_study_is_judged_kept_and_not_measured_again(tmp_path):
     steps, result = finish(toy.STUDY, tmp_path)
-    assert len(steps) == steps[0].total == 6
+    assert len(steps) == steps[0].total == 8
     assert result.judgement.verdict is Verdict.SUPPORTED
     assert result.judgement.control_failed
-    assert result.intervals["second"].mean == 3.0
+    assert result.judgement.positive_passed
+    assert result.intervals["second"].centre == 3.0
     again, same = finish(toy.STUDY, tmp_path)
     assert all(step.finished.stored for step in again)
     assert same.intervals == result.intervals
@@ -59,12 +60,12 @@ def test_the_figure_shows_means_and_ranges(tmp_path):
     rows = {name: [dict(row) for row in seeds] for name, seeds in result.measurements.items()}
     rows["first"][1]["curves"] = {"": {"x": [0, 1, 2], "y": [4.0, 4.0, 4.0]}}
     lines = figure_data(replace(result, measurements=rows))
-    assert lines.line.values.tolist() == ["first", "second", "low"]
+    assert lines.line.values.tolist() == ["first", "second", "low", "highest"]
     np.testing.assert_allclose(
         lines.sel(line="first")[["mean", "low", "high"]].to_array()[:, 0], [3.0, 2.0, 4.0]
     )
     drawn = draw_figure(lines, toy.STUDY.axes, "low")
-    assert [t.line.dash for t in drawn.data if t.name] == ["solid", "solid", "dash"]
+    assert [t.line.dash for t in drawn.data if t.name] == ["solid", "solid", "dash", "solid"]
 
 
 def test_the_short_form_has_everything_but_curves(tmp_path):
@@ -97,10 +98,11 @@ def test_the_packaged_result_of_every_study_is_the_short_form_of_its_evidence(na
         study.seeds(StudySize.QUICK)
     )
     assert list(full.intervals) == [condition.name for condition in study.conditions]
-    assert stored["verdict"] == judge(full.intervals, full.control, study.criterion).verdict.value
     again = StudyResult.from_measurements(study, StudySize.QUICK, full.measurements)
-    assert again.intervals == full.intervals
-    assert again.control == full.control
+    assert stored["verdict"] == again.judgement.verdict.value
+    for name, written in stored["intervals"].items():
+        assert SeedInterval(**written) == again.intervals[name]
+    assert list(stored["measurements"]) == [situation.name for situation in study.situations]
 
 
 def test_packaged_results_are_small():
@@ -121,7 +123,7 @@ def test_runs_over_different_places_are_drawn_apart(tmp_path):
     rows = {name: [dict(row) for row in seeds] for name, seeds in result.measurements.items()}
     rows["first"][1]["curves"] = {"": {"x": [0, 5], "y": [4.0, 4.0]}}
     lines = figure_data(replace(result, measurements=rows))
-    assert lines.line.values.tolist() == ["first, run 1", "first, run 2", "second", "low"]
+    assert lines.line.values.tolist() == ["first, run 1", "first, run 2", "second", "low", "highest"]
     assert math.isnan(lines.sel(line="first, run 2")["mean"].values[2])
 
 
@@ -146,7 +148,7 @@ def test_the_catalogue_is_sound():
         assert study.measure.__name__ == f"measure_{study.name.replace('-', '_')}"
         assert re.search(r"\d{4}", study.source)
         assert study.claim.endswith(".")
-        json.dumps([dict(c.settings) for c in (*study.conditions, study.control)])
+        json.dumps([dict(c.settings) for c in study.situations])
     with pytest.raises(InputError, match=r"study: expected one of .*, got 'nothing'"):
         find_study("nothing")
 
@@ -157,7 +159,7 @@ def test_the_catalogue_is_sound():
 def test_every_study_runs(name, tmp_path):
     study = find_study(name)
     measured = {}
-    for condition in (*study.conditions, study.control):
+    for condition in study.situations:
         settings = {**study.sizes[StudySize.SMOKE].settings, **condition.settings}
         result = study.measure(seed=0, **settings)
         assert isinstance(result.value, float)

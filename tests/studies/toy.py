@@ -21,6 +21,7 @@ STUDY = Study(
     criterion=AtLeast(1.0),
     conditions=(Condition("first", {"level": 2.0}), Condition("second", {"level": 3.0})),
     control=Condition("low", {"level": 0.0}),
+    positive=Condition("highest", {"level": 9.0}),
     measure=measure,
     axes=FigureAxes("Point", "Level"),
     sizes={size: SizeSettings(2) for size in StudySize},

@@ -52,7 +52,7 @@ def confidence_of(judgings: int) -> float:
 
 @final
 @dataclass(frozen=True)
-class Interval:
+class SeedInterval:
     """Average over seeds and its interval.
 
     A single value, of a measurement that does not depend on the seed, is its own interval.
@@ -73,7 +73,7 @@ class Interval:
         average: Average = Average.MEAN,
         limits: Limits = (-math.inf, math.inf),
         confidence: float = _CONFIDENCE,
-    ) -> Interval:
+    ) -> SeedInterval:
         """Return the interval of values, one per seed.
 
         Args:
@@ -91,11 +91,11 @@ class Interval:
         centre = float(array.mean() if average is Average.MEAN else np.median(array))
         # A NaN stays one: it fails every criterion and so counts against the claim.
         if array.size == 1 or not math.isfinite(centre):
-            return Interval(centre, centre, centre)
+            return SeedInterval(centre, centre, centre)
         if average is Average.MEDIAN:
-            return Interval(centre, *_sign_test_ends(np.sort(array), limits, confidence))
+            return SeedInterval(centre, *_sign_test_ends(np.sort(array), limits, confidence))
         half = student_half_width(array, confidence)
-        return Interval(centre, max(centre - half, limits[0]), min(centre + half, limits[1]))
+        return SeedInterval(centre, max(centre - half, limits[0]), min(centre + half, limits[1]))
 
     def __str__(self) -> str:
         if self.low == self.high:
@@ -108,20 +108,22 @@ def _sign_test_ends(ordered: NDArray[np.float64], limits: Limits, confidence: fl
     from scipy.special import bdtr
 
     # With probability 2 P(B <= k), B binomial with 1/2, the median lies beyond k + 1 of n ordered values.
-    beyond = [k for k in range(len(ordered) // 2) if 2 * bdtr(k, len(ordered), 0.5) <= 1 - confidence + 1e-12]
+    outside = [
+        k for k in range(len(ordered) // 2) if 2 * bdtr(k, len(ordered), 0.5) <= 1 - confidence + 1e-12
+    ]
     # Too few values say nothing about the median: at 90 % there must be five.
-    return (float(ordered[beyond[-1]]), float(ordered[-1 - beyond[-1]])) if beyond else limits
+    return (float(ordered[outside[-1]]), float(ordered[-1 - outside[-1]])) if outside else limits
 
 
 class Criterion(ABC):
     """Set of values of a statistic, fixed before it is measured."""
 
     @abstractmethod
-    def met_by(self, interval: Interval) -> bool:
+    def met_by(self, interval: SeedInterval) -> bool:
         """Return whether the whole interval lies in the set."""
 
     @abstractmethod
-    def missed_by(self, interval: Interval) -> bool:
+    def missed_by(self, interval: SeedInterval) -> bool:
         """Return whether no part of the interval lies in the set; true of NaN."""
 
     @abstractmethod
@@ -136,11 +138,11 @@ class AtLeast(Criterion):
 
     value: float
 
-    def met_by(self, interval: Interval) -> bool:
+    def met_by(self, interval: SeedInterval) -> bool:
         """Return whether the whole interval lies at or above the value."""
         return interval.low >= self.value
 
-    def missed_by(self, interval: Interval) -> bool:
+    def missed_by(self, interval: SeedInterval) -> bool:
         """Return whether the whole interval lies below the value."""
         return interval.high < self.value or math.isnan(interval.centre)
 
@@ -155,11 +157,11 @@ class AtMost(Criterion):
 
     value: float
 
-    def met_by(self, interval: Interval) -> bool:
+    def met_by(self, interval: SeedInterval) -> bool:
         """Return whether the whole interval lies at or below the value."""
         return interval.high <= self.value
 
-    def missed_by(self, interval: Interval) -> bool:
+    def missed_by(self, interval: SeedInterval) -> bool:
         """Return whether the whole interval lies above the value."""
         return interval.low > self.value or math.isnan(interval.centre)
 
@@ -175,11 +177,11 @@ class Between(Criterion):
     low: float
     high: float
 
-    def met_by(self, interval: Interval) -> bool:
+    def met_by(self, interval: SeedInterval) -> bool:
         """Return whether the whole interval lies within the limits."""
         return self.low <= interval.low and interval.high <= self.high
 
-    def missed_by(self, interval: Interval) -> bool:
+    def missed_by(self, interval: SeedInterval) -> bool:
         """Return whether the whole interval lies outside the limits."""
         return interval.high < self.low or interval.low > self.high or math.isnan(interval.centre)
 
@@ -228,10 +230,10 @@ class Judgement:
 
 
 def judge(
-    intervals: Mapping[str, Interval],
-    control: Interval,
+    intervals: Mapping[str, SeedInterval],
+    control: SeedInterval,
     criterion: Criterion,
-    positive: Interval | None = None,
+    positive: SeedInterval | None = None,
     *,
     own_size: bool = False,
     decidable: bool = True,

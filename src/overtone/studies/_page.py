@@ -13,7 +13,7 @@ import xarray
 from overtone.plots import _style as style
 from overtone.reports._blocks import Block, FoldedBlock, Page, PlotBlock, Section, TableBlock, Tile
 from overtone.reports._page import render, write_html
-from overtone.studies._criteria import Interval, Verdict
+from overtone.studies._criteria import SeedInterval, Verdict
 from overtone.studies._result import StudyResult
 from overtone.studies._study import FigureAxes, SizeSettings, Study, StudySize, Topic
 from overtone.studies._wording import caveat_of, interval_wording, verdict_reason
@@ -208,7 +208,7 @@ def _evidence(study: Study, result: StudyResult | None, size: StudySize) -> Fold
     return FoldedBlock(study.name, study.claim, result.judgement.verdict.value, sentences, blocks)
 
 
-def _interval_row(name: str, interval: Interval, note: str) -> tuple[str, str, str, str]:
+def _interval_row(name: str, interval: SeedInterval, note: str) -> tuple[str, str, str, str]:
     ends = f"{interval.low:.3g} to {interval.high:.3g}" if interval.high > interval.low else ""
     return name, f"{interval.centre:.3g}", ends, note
 

@@ -15,7 +15,7 @@ from typing import Any, final
 
 from overtone._utils.files import write_atomic
 from overtone.errors import InputError, RunError
-from overtone.studies._criteria import Interval, Judgement, judge
+from overtone.studies._criteria import Judgement, SeedInterval, judge
 from overtone.studies._study import Study, StudySize
 
 PACKAGED_RESULTS = Path(__file__).with_name("results")
@@ -60,9 +60,9 @@ class StudyResult:
     study: str
     size: StudySize
     judgement: Judgement
-    intervals: Mapping[str, Interval]
-    control: Interval
-    positive: Interval | None
+    intervals: Mapping[str, SeedInterval]
+    control: SeedInterval
+    positive: SeedInterval | None
     measurements: Mapping[str, Sequence[Mapping[str, Any]]]
     seconds: float
     revision: int

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from overtone.errors import InputError
-from overtone.studies._criteria import MOST_JUDGINGS, Average, Criterion, Interval, Limits, confidence_of
+from overtone.studies._criteria import MOST_JUDGINGS, Average, Criterion, Limits, SeedInterval, confidence_of
 
 Numbers = Sequence[float] | Sequence[int] | NDArray[np.floating] | NDArray[np.integer]
 Curves = Mapping[str, tuple[Numbers, Numbers]]
@@ -211,7 +211,7 @@ class Study:
         if not self.positive:
             raise InputError("a positive control or a reason", "neither", "add one of them", self.name)
         # A criterion that every possible value meets tests nothing.
-        if not any(self.criterion.missed_by(Interval(end, end, end)) for end in self.limits):
+        if not any(self.criterion.missed_by(SeedInterval(end, end, end)) for end in self.limits):
             raise InputError(
                 "a criterion that some value misses",
                 f"{self.criterion}",
@@ -239,9 +239,9 @@ class Study:
         """Return the confidence of the intervals."""
         return confidence_of(self.judgings)
 
-    def interval(self, values: Sequence[float]) -> Interval:
+    def interval(self, values: Sequence[float]) -> SeedInterval:
         """Return the interval of the statistic, from its values per seed."""
-        return Interval.from_values(values, self.average, self.limits, self.confidence)
+        return SeedInterval.from_values(values, self.average, self.limits, self.confidence)
 
     @property
     def module(self) -> str:

@@ -419,10 +419,11 @@ def measure_low_frequency_learners(
     if noise:
         signal = synthetic.add_noise(signal, noise, seed=derive_seed(seed, "noise"))
     bandwidths = (_LOW_BANDWIDTH, high)
-    # Networks of other seeds, so that two of equal bandwidth are not the same network.
+    # Two of equal bandwidth have other seeds, so that they are not the same network.
+    seeds = (seed, seed + 10_000 if high == _LOW_BANDWIDTH else seed)
     errors = [
-        _clean_held_out_error(signal, bandwidth, seed if i == 0 else derive_seed(seed, "second"), steps)
-        for i, bandwidth in enumerate(bandwidths)
+        _clean_held_out_error(signal, bandwidth, of_network, steps)
+        for bandwidth, of_network in zip(bandwidths, seeds, strict=True)
     ]
     return Measurement(math.log10(errors[1] / errors[0]), {"": (bandwidths, errors)})
 

@@ -35,7 +35,7 @@ _LOW, _HIGH = 1, 5
 
 
 def measure_sequence_low_first(
-    seed: int, kind: str, amplitude: float, steps: int, width: int, given: str = ""
+    seed: int, kind: str, amplitude: float, steps: int, width: int, tone_input: str = ""
 ) -> Measurement:
     """Measure log2 of the steps to the high tone over those to the low one."""
     with torch_seed(seed, kind):
@@ -43,7 +43,7 @@ def measure_sequence_low_first(
     u = torch.arange(_LENGTH)[:, None] / _LENGTH + offset
     target = torch.sin(2 * math.pi * _LOW * u) + amplitude * torch.sin(2 * math.pi * _HIGH * u)
     # A ramp, from which either tone has to be made; in the controls one of them is there already.
-    tone = {"high": _HIGH, "low": _LOW}.get(given)
+    tone = {"high": _HIGH, "low": _LOW}.get(tone_input)
     inputs = 2 * u - 2 if tone is None else torch.sin(2 * math.pi * tone * u)
     errors = _tone_errors(network, inputs, target, steps)
     positions = np.arange(1, steps + 1)
@@ -139,8 +139,8 @@ SEQUENCE_LOW_FIRST = Study(
         Condition("GRU, high tone 3 times as strong", {"kind": "GRU", "amplitude": 3.0}),
         Condition("transformer, high tone 3 times as strong", {"kind": "transformer", "amplitude": 3.0}),
     ),
-    control=Condition("CNN with the high tone as its input", {"kind": "CNN", "given": "high"}),
-    positive=Condition("CNN with the low tone as its input", {"kind": "CNN", "given": "low"}),
+    control=Condition("CNN with the high tone as its input", {"kind": "CNN", "tone_input": "high"}),
+    positive=Condition("CNN with the low tone as its input", {"kind": "CNN", "tone_input": "low"}),
     measure=measure_sequence_low_first,
     axes=FigureAxes("Steps", "Relative error", log_x=True, log_y=True),
     sizes={
