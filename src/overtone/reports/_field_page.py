@@ -14,6 +14,7 @@ from overtone.plots._labels import escaped
 from overtone.records.metrics._field_scores import (
     CrossingCode,
     EffectiveResolution,
+    FieldPair,
     FieldPositions,
     FieldScore,
     ResolutionCriterion,
@@ -31,22 +32,37 @@ from overtone.reports._blocks import (
     TableBlock,
     Tile,
 )
-from overtone.reports._field_wording import name_of, note_sentences, score_sentences
+from overtone.reports._field_wording import name_of, names_of, note_sentences, score_sentences
 
 Array = NDArray[np.float64]
 
 _FIRST, _TILES, _OPEN = 6, 6, 1
-_ENTRIES = (
-    ("Error ratio", "Power of the difference of forecast and truth over that of the truth: 0 is perfect."),
-    ("Effective resolution", "The wavelength at which the error ratio first exceeds one half."),
-    (
-        "Power ratio",
-        "Power of the forecast over that of the truth: below 1 it is too smooth, above 1 too rough.",
-    ),
-    ("Coherence", "1 where structures are in the right place, 0 where they are unrelated to the truth's."),
-    ("Amplitude error", "The part of the error that a gain per band would remove."),
-    ("Decorrelation error", "The other part of the error; both parts add up to it."),
-)
+
+
+def glossary_entries(pair: FieldPair) -> list[tuple[str, str]]:
+    """Return the words of a page on scored fields and their meanings.
+
+    Args:
+        pair: What is compared.
+    """
+    forecast, truth = names_of(pair)
+    return [
+        (
+            "Error ratio",
+            f"Power of the difference of {forecast} and {truth} over that of the {truth}: 0 is perfect.",
+        ),
+        ("Effective resolution", "The wavelength at which the error ratio first exceeds one half."),
+        (
+            "Power ratio",
+            f"Power of the {forecast} over that of the {truth}: below 1 it is too smooth, above 1 too rough.",
+        ),
+        (
+            "Coherence",
+            f"1 where structures are in the right place, 0 where they are unrelated to the {truth}'s.",
+        ),
+        ("Amplitude error", "The part of the error that a gain per band would remove."),
+        ("Decorrelation error", "The other part of the error; both parts add up to it."),
+    ]
 
 
 def verification_page(result: ScoredFields) -> Page:
@@ -60,22 +76,22 @@ def verification_page(result: ScoredFields) -> Page:
     samples = plural(min(score.samples for score in result.scores), "sample")
     # One score says everything at once; of several, the first screen has the effective resolutions.
     answers: list[tuple[str, Answer]] = [
-        (name_of(s), _words(result, s, None if len(shown) == 1 else 1)) for s in shown[:_FIRST]
+        (name_of(s), score_words(result, s, None if len(shown) == 1 else 1)) for s in shown[:_FIRST]
     ]
     notes = note_sentences(result)
     if notes or not answers:
         answers.append(("To be known beside these", notes))
     sections = []
     if len({score.lead for score in shown}) > 1:
-        sections.append(Section("lead-times", "Lead times", _heat_maps(result, shown), pair=True))
-    sections += _scales(result, shown)
+        sections.append(Section("lead-times", "Lead times", lead_blocks(result, shown), pair=True))
+    sections += scale_sections(result, shown)
     if len(shown) > 1:
         words = AnswersBlock(
-            "By variable and lead time", [(name_of(score), _words(result, score)) for score in shown]
+            "By variable and lead time", [(name_of(score), score_words(result, score)) for score in shown]
         )
         sections.insert(0, Section("words", "In words", [words]))
-    sections.append(Section("bands", "Band by band", [_table(result, score) for score in shown]))
-    sections.append(Section("glossary", "Glossary", [Glossary(_ENTRIES)]))
+    sections.append(Section("bands", "Band by band", [field_table(result, score) for score in shown]))
+    sections.append(Section("glossary", "Glossary", [Glossary(glossary_entries(result.pair))]))
     return Page(
         "Forecast against truth",
         f"{samples} of {shape} values; spectra: {result.estimator}; {percent(result.level)} intervals",
@@ -86,7 +102,7 @@ def verification_page(result: ScoredFields) -> Page:
     )
 
 
-def _words(result: ScoredFields, score: FieldScore, first: int | None = None) -> list[str]:
+def score_words(result: ScoredFields, score: FieldScore, first: int | None = None) -> list[str]:
     """Return the sentences on a score without its name, which stands above them; all, or the first ones."""
     texts = [text.removeprefix(f"{name_of(score)}: ") for text in score_sentences(result, score)[:first]]
     return [text[:1].upper() + text[1:] for text in texts]
@@ -97,11 +113,13 @@ def _tile(result: ScoredFields, score: FieldScore) -> Tile:
     name = (
         "Effective resolution" if len(result.scores) == 1 else f"Resolution, {score.lead or score.variable}"
     )
-    value, unit = _value(result, score, resolution)
+    value, unit = resolution_value(result, score, resolution)
     return Tile(name, value, unit)
 
 
-def _value(result: ScoredFields, score: FieldScore, resolution: EffectiveResolution) -> tuple[str, str]:
+def resolution_value(
+    result: ScoredFields, score: FieldScore, resolution: EffectiveResolution
+) -> tuple[str, str]:
     finest = number(result.geometry.wavelength(float(score.high[score.reported][-1])))
     match resolution.crossing.code:
         case CrossingCode.CROSSED:
@@ -112,20 +130,20 @@ def _value(result: ScoredFields, score: FieldScore, resolution: EffectiveResolut
             return "none", ""
 
 
-def _scales(result: ScoredFields, scores: Sequence[FieldScore]) -> list[Section]:
+def scale_sections(result: ScoredFields, scores: Sequence[FieldScore]) -> list[Section]:
     """Return figures by wavelength of every score; all but the first are folded."""
     blocks: list[Block] = []
     for index, score in enumerate(scores):
         anchor = f"score-{index}"
-        figures: list[Block] = [_power(result, score, f"{anchor}-power")]
+        figures: list[Block] = [power_block(result, score, f"{anchor}-power")]
         if index:
             figures.append(error_block(result, score, f"{anchor}-error"))
-        figures.append(_coherence(result, score, f"{anchor}-coherence"))
+        figures.append(coherence_block(result, score, f"{anchor}-coherence"))
         if index < _OPEN:
             blocks += figures
         else:
             value = " ".join(
-                _value(result, score, result.resolution(score, ResolutionCriterion.ERROR))
+                resolution_value(result, score, result.resolution(score, ResolutionCriterion.ERROR))
             ).strip()
             blocks.append(FoldedBlock(anchor, name_of(score), value, (), figures))
     opened = [block for block in blocks if isinstance(block, PlotBlock)]
@@ -177,18 +195,19 @@ def curve_line(
     )
 
 
-def _power(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlock:
+def power_block(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlock:
     figure, x = wavelength_canvas(result.geometry, score)
     unit, r = result.geometry.unit, score.reported
+    forecast, truth = names_of(result.pair)
     curves = (
-        ("truth", score.target, style.TARGET, "solid"),
-        ("forecast", score.prediction, style.PREDICTION, "solid"),
+        (truth, score.target, style.TARGET, "solid"),
+        (forecast, score.prediction, style.PREDICTION, "solid"),
         ("error", score.residual, style.RESIDUAL, "dot"),
     )
     for name, power, colour, dash in curves:
         curve_line(figure, x, style.positive_only(power[r]), name, colour, unit, dash)
     figure.update_yaxes(style.power_axis([power[r] for _, power, _, _ in curves], "Power per band"))
-    caption = "Power of the truth, of the forecast and of their difference, by wavelength."
+    caption = f"Power of the {truth}, of the {forecast} and of their difference, by wavelength."
     return PlotBlock(anchor, f"{name_of(score)}: power", caption, figure)
 
 
@@ -201,13 +220,14 @@ def error_block(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlo
         anchor: Anchor of the figure.
     """
     figure, x = wavelength_canvas(result.geometry, score)
+    _, truth = names_of(result.pair)
     r, interval = score.reported, score.error_interval
     ratio = style.positive_only(score.error_ratio[r])
     low, high = style.positive_only(interval.low[r]), style.positive_only(interval.high[r])
     style.shade(figure, x, low, high, style.RESIDUAL, "error ratio")
     curve_line(figure, x, ratio, "error ratio", style.RESIDUAL, result.geometry.unit)
     figure.update_yaxes(
-        style.power_axis([ratio, low, high, np.array([0.5, 1.0])], "Error power / truth power")
+        style.power_axis([ratio, low, high, np.array([0.5, 1.0])], f"Error power / {truth} power")
     )
     style.horizontal(figure, 0.5, "one half")
     resolution = result.resolution(score, ResolutionCriterion.ERROR)
@@ -216,13 +236,14 @@ def error_block(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlo
         figure.add_vline(x=resolution.wavelength, line={"dash": "dot", "width": 1.5, "color": style.RUNS[4]})
         text = f" The dotted line is the effective resolution, {number(resolution.wavelength)} {resolution.unit}."
     shaded = f" The shaded area is the {percent(result.level)} interval." if score.has_intervals else ""
-    caption = f"Power of the error over that of the truth, by wavelength.{text}{shaded}"
+    caption = f"Power of the error over that of the {truth}, by wavelength.{text}{shaded}"
     return PlotBlock(anchor, f"{name_of(score)}: error ratio", caption, figure)
 
 
-def _coherence(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlock:
+def coherence_block(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlock:
     figure, x = wavelength_canvas(result.geometry, score)
     r, unit = score.reported, result.geometry.unit
+    forecast, truth = names_of(result.pair)
     curves = (
         ("coherence", score.coherence[r], score.coherence_interval, style.CLEAN, "solid"),
         ("power ratio", score.power_ratio[r], score.power_interval, style.PREDICTION, "dash"),
@@ -236,13 +257,14 @@ def _coherence(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBloc
         top = max(top, min(2.0, float(np.nanmax(values, initial=0.0))))
     lowest = min(0.0, float(np.nanmin(curves[0][1], initial=0.0)))
     figure.update_yaxes(title="Coherence, power ratio", range=[lowest - 0.02, top + 0.05])
-    caption = "Coherence: 1 is in the right place. Power of the forecast over that of the truth: 1 is as rough as it."
+    caption = "Coherence: 1 is in the right place. "
+    caption += f"Power of the {forecast} over that of the {truth}: 1 is as rough as it."
     if bool((curves[1][1] > 2).any()):
         caption += " Power ratios above 2 are left out."
     return PlotBlock(anchor, f"{name_of(score)}: coherence", caption, figure)
 
 
-def _heat_maps(result: ScoredFields, scores: Sequence[FieldScore]) -> list[Block]:
+def lead_blocks(result: ScoredFields, scores: Sequence[FieldScore]) -> list[Block]:
     """Return one heat map of the error ratio by lead time and wavelength per variable."""
     blocks: list[Block] = []
     for index, variable in enumerate(dict.fromkeys(score.variable for score in scores)):
@@ -271,16 +293,19 @@ def _heat_maps(result: ScoredFields, scores: Sequence[FieldScore]) -> list[Block
             title=f"Wavelength ({escaped(result.geometry.unit)})",
         )
         figure.update_yaxes(title="Lead time", type="category")
-        caption = "Power of the error over that of the truth; 0.5 is the limit of the effective resolution."
+        _, truth = names_of(result.pair)
+        caption = (
+            f"Power of the error over that of the {truth}; 0.5 is the limit of the effective resolution."
+        )
         blocks.append(PlotBlock(f"lead-times-{index}", variable, caption, figure))
     return blocks
 
 
-def _table(result: ScoredFields, score: FieldScore) -> TableBlock:
+def field_table(result: ScoredFields, score: FieldScore) -> TableBlock:
     unit, wavelength = result.geometry.unit, result.geometry.wavelength
     head = (
         f"Wavelength ({unit})",
-        "Truth's power",
+        f"{names_of(result.pair)[1].capitalize()}'s power",
         "Error ratio",
         f"{percent(result.level)} interval",
         "Power ratio",

@@ -1,4 +1,4 @@
-"""Sentences of a verification."""
+"""Sentences on scored fields: forecasts against the truth, predictions of a network against its targets."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from overtone.records.metrics._field_scores import (
     EffectiveResolution,
     Fact,
     FactCode,
+    FieldPair,
     FieldScore,
     NoteCode,
     ResolutionCriterion,
@@ -29,8 +30,8 @@ def score_sentences(result: ScoredFields, score: FieldScore) -> list[str]:
     """Return resolution and facts of one score; nothing where the truth is constant."""
     if not score.reported.any():
         return []
-    lines = [_resolution(result, score), *_beside(result, score)]
-    lines += [_fact(result, score, fact) for fact in score.facts]
+    lines = [resolution_sentence(result, score), *_beside(result, score)]
+    lines += [fact_sentence(result, score, fact) for fact in score.facts]
     if not score.facts:
         lines.append(f"{name_of(score)}: the intervals leave open whether it is blurred, noisy or right.")
     return lines
@@ -38,7 +39,13 @@ def score_sentences(result: ScoredFields, score: FieldScore) -> list[str]:
 
 def note_sentences(result: ScoredFields) -> list[str]:
     """Return what has to be known beside the figures."""
-    return [_NOTES[note.code](note.values, result.geometry.unit) for note in result.notes]
+    _, truth = names_of(result.pair)
+    return [_NOTES[note.code]({**note.values, "truth": truth}, result.geometry.unit) for note in result.notes]
+
+
+def names_of(pair: FieldPair) -> tuple[str, str]:
+    """Return how a forecast or prediction, and what it is compared with, are called."""
+    return ("forecast", "truth") if pair is FieldPair.FORECAST else ("prediction", "target")
 
 
 def name_of(score: FieldScore) -> str:
@@ -47,21 +54,24 @@ def name_of(score: FieldScore) -> str:
     return f"{name} at lead time {score.lead}" if score.lead is not None else name
 
 
-def _resolution(result: ScoredFields, score: FieldScore) -> str:
+def resolution_sentence(result: ScoredFields, score: FieldScore) -> str:
+    """Return the effective resolution of a score in a sentence."""
+    _, truth = names_of(result.pair)
     resolution = result.resolution(score, ResolutionCriterion.ERROR)
     unit = resolution.unit
     first, last = (result.geometry.wavelength(f) for f in _range(score))
     match resolution.crossing.code:
         case CrossingCode.NOT_CROSSED:
-            text = f"the error has less than half of the truth's power at all wavelengths down to {number(last)} {unit}"
+            text = f"the error has less than half of the {truth}'s power at all wavelengths"
+            text += f" down to {number(last)} {unit}"
         case CrossingCode.FROM_THE_FIRST_BAND:
             return (
-                f"{name_of(score)}: the error has more than half of the truth's power at all wavelengths from "
+                f"{name_of(score)}: the error has more than half of the {truth}'s power at all wavelengths from "
                 f"{number(first)} {unit} on; no effective resolution can be stated."
             )
         case _:
             text = f"the effective resolution is {number(resolution.wavelength)} {unit}"
-            text += "; at shorter wavelengths the error has more than half of the truth's power"
+            text += f"; at shorter wavelengths the error has more than half of the {truth}'s power"
     return f"{name_of(score)}: {text}{_interval(result, resolution)}."
 
 
@@ -79,8 +89,9 @@ def _range(score: FieldScore) -> tuple[float, float]:
 
 def _beside(result: ScoredFields, score: FieldScore) -> list[str]:
     """The two other criteria, where they are crossed."""
+    forecast, truth = names_of(result.pair)
     words = {
-        ResolutionCriterion.POWER: "the forecast's power falls below half of the truth's",
+        ResolutionCriterion.POWER: f"the {forecast}'s power falls below half of the {truth}'s",
         ResolutionCriterion.COHERENCE: "the coherence falls below 0.71",
     }
     parts = []
@@ -90,10 +101,13 @@ def _beside(result: ScoredFields, score: FieldScore) -> list[str]:
             parts.append(f"{text} at {number(resolution.wavelength)} {resolution.unit}")
     if not parts:
         return []
-    return [f"{name_of(score)}: {' and '.join(parts)}; regridding of either field counts as well."]
+    regridding = "; regridding of either field counts as well" if result.pair is FieldPair.FORECAST else ""
+    return [f"{name_of(score)}: {' and '.join(parts)}{regridding}."]
 
 
-def _fact(result: ScoredFields, score: FieldScore, fact: Fact) -> str:
+def fact_sentence(result: ScoredFields, score: FieldScore, fact: Fact) -> str:
+    """Return a fact of a score in a sentence."""
+    forecast, truth = names_of(result.pair)
     wavelength, unit = result.geometry.wavelength, result.geometry.unit
     place = f"from {number(wavelength(fact.low))} to {number(wavelength(fact.high))} {unit}"
     power, coherence, error = (
@@ -102,26 +116,26 @@ def _fact(result: ScoredFields, score: FieldScore, fact: Fact) -> str:
         percent(max(fact.error_ratio, 0.0)),
     )
     text = {
-        FactCode.GOOD: f"the forecast is good {place}: its error has {error} of the truth's power",
+        FactCode.GOOD: f"the {forecast} is good {place}: its error has {error} of the {truth}'s power",
         FactCode.HEDGED: (
-            f"the forecast is blurred {place}, as a mean over possible outcomes is (hedged): it has {power} of the "
-            f"truth's power at a coherence of {coherence}"
+            f"the {forecast} is blurred {place}, as a mean over possible outcomes is (hedged): it has {power} of the "
+            f"{truth}'s power at a coherence of {coherence}"
         ),
         FactCode.BLURRED: (
-            f"the forecast is blurred {place}: it has {power} of the truth's power at a coherence of {coherence}"
+            f"the {forecast} is blurred {place}: it has {power} of the {truth}'s power at a coherence of {coherence}"
         ),
         FactCode.OVERSMOOTHED: (
-            f"the forecast is blurred {place}, more than its coherence of {coherence} explains (over-smoothed): it has "
-            f"{power} of the truth's power"
+            f"the {forecast} is blurred {place}, more than its coherence of {coherence} explains (over-smoothed): "
+            f"it has {power} of the {truth}'s power"
         ),
         FactCode.NOISY: (
-            f"the forecast is noisy {place}: it has {power} of the truth's power at a coherence of {coherence}"
+            f"the {forecast} is noisy {place}: it has {power} of the {truth}'s power at a coherence of {coherence}"
         ),
         FactCode.MISPLACED: (
-            f"the forecast has structure in the wrong place {place}: it has {power} of the truth's power, but the "
+            f"the {forecast} has structure in the wrong place {place}: it has {power} of the {truth}'s power, but the "
             f"coherence is {coherence}"
         ),
-        FactCode.NO_POWER: f"the forecast has no structure {place}",
+        FactCode.NO_POWER: f"the {forecast} has no structure {place}",
     }[fact.code]
     described = "" if fact.certain or fact.code is FactCode.NO_POWER else " in these samples"
     return f"{name_of(score)}: {text}{described}."
@@ -158,7 +172,7 @@ _NOTES = {
         f"Wavelengths above {number(v['wavelength'])} {unit} are not reported: the box holds fewer than three of them."
     ),
     NoteCode.CONSTANT_TRUTH: lambda v, _: (
-        f"{v['variable']}: the truth is constant, so there is no spectrum to compare with."
+        f"{v['variable']}: the {v['truth']} is constant, so there is no spectrum to compare with."
     ),
     NoteCode.REGION: lambda _v, _: (
         "The region is treated as a plane, with distances at its central latitude."

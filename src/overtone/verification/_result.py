@@ -8,7 +8,14 @@ from pathlib import Path
 from typing import Any, final
 
 from overtone.records.metrics._ensemble_scores import EnsembleScore, ForecastComparison
-from overtone.records.metrics._field_scores import EffectiveResolution, FieldScore, Note, ResolutionCriterion
+from overtone.records.metrics._field_runs import resolution_of
+from overtone.records.metrics._field_scores import (
+    EffectiveResolution,
+    FieldPair,
+    FieldScore,
+    Note,
+    ResolutionCriterion,
+)
 from overtone.spectra._field_geometry import FieldGeometry
 
 
@@ -46,6 +53,11 @@ class Verification:
     anomalies: bool = False
 
     @property
+    def pair(self) -> FieldPair:
+        """A forecast and the truth."""
+        return FieldPair.FORECAST
+
+    @property
     def effective_resolution(self) -> tuple[EffectiveResolution, ...]:
         """The effective resolution of each score, by the power of the error."""
         return tuple(self.resolution(score, ResolutionCriterion.ERROR) for score in self.scores)
@@ -57,21 +69,7 @@ class Verification:
             score: One of `scores`.
             criterion: The criterion.
         """
-        crossing = score.crossing(criterion)
-        wavelength = self.geometry.wavelength
-        return EffectiveResolution(
-            score.variable,
-            score.lead,
-            wavelength(crossing.frequency) if math.isfinite(crossing.frequency) else math.nan,
-            0.0 if math.isinf(crossing.high) else wavelength(crossing.high),
-            wavelength(crossing.low)
-            if math.isfinite(crossing.low)
-            else math.nan
-            if math.isnan(crossing.low)
-            else 0.0,
-            self.geometry.unit,
-            crossing,
-        )
+        return resolution_of(self.geometry, score, criterion)
 
     @property
     def sentences(self) -> tuple[str, ...]:

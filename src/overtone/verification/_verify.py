@@ -12,15 +12,12 @@ from numpy.typing import NDArray
 
 from overtone.errors import InputError
 from overtone.records.metrics._ensemble_scores import EnsembleScore, ForecastComparison
+from overtone.records.metrics._field_runs import field_score
 from overtone.records.metrics._field_scores import FieldScore, Note, NoteCode
 from overtone.records.metrics._intervals import (
     SMALLEST,
-    coherence_interval,
     difference_interval,
-    error_ratio_interval,
-    power_ratio_interval,
     ratio_interval,
-    slope_interval,
 )
 from overtone.spectra import BandTransform
 from overtone.spectra._field_geometry import FieldGeometry, GeometryKind
@@ -251,22 +248,15 @@ class _Columns:
 
     def score(self, first: int) -> FieldScore:
         """Return the score of the forecast whose power and error stand from a column on."""
-        columns, level = [0, first, first + 1], self._level
-        target, prediction, residual = self._mean[columns]
-        blocks = self._blocks[:, columns]
-        return FieldScore(
-            *self._name,
+        columns = [0, first, first + 1]
+        return field_score(
+            self._name,
             self._samples,
-            target,
-            prediction,
-            residual,
-            error_ratio_interval(blocks, level),
-            power_ratio_interval(blocks, level),
-            coherence_interval(blocks, level),
-            slope_interval(blocks, level),
-            self._low,
-            self._high,
+            self._mean[columns],
+            self._blocks[:, columns],
+            (self._low, self._high),
             self._reported,
+            self._level,
         )
 
     def comparison(self, name: str, score: FieldScore, first: int) -> ForecastComparison:

@@ -220,10 +220,15 @@ class FieldScore:
         return Crossing(criterion, code, at, low, high)
 
     @property
+    def codes(self) -> tuple[FactCode | None, ...]:
+        """What holds in each band; None where intervals leave it open, and in bands that are not reported."""
+        return tuple(self._code(band) if self.reported[band] else None for band in range(len(self.low)))
+
+    @property
     def facts(self) -> tuple[Fact, ...]:
         """What holds in which range of bands; bands whose intervals leave it open are in no range."""
         result: list[Fact] = []
-        codes = [self._code(band) if self.reported[band] else None for band in range(len(self.low))]
+        codes = self.codes
         band = 0
         while band < len(codes):
             code = codes[band]
@@ -324,6 +329,13 @@ class FieldScore:
         return {"variable": self.variable, "lead": self.lead, "samples": self.samples, "bands": bands}
 
 
+class FieldPair(Enum):
+    """What is compared, which decides how it is called."""
+
+    FORECAST = "forecast and truth"
+    NETWORK = "prediction and target"
+
+
 class NoteCode(Enum):
     """What readers of a verification have to know; the value is the name in JSON."""
 
@@ -409,6 +421,11 @@ class ScoredFields(Protocol):
     @property
     def estimator(self) -> str:
         """Name of the estimator of the spectra."""
+        ...
+
+    @property
+    def pair(self) -> FieldPair:
+        """What is compared."""
         ...
 
     @property
