@@ -13,8 +13,11 @@ from overtone.errors import InputError
 
 PACKAGES = {
     "audio": ("soundfile",),
+    "calendars": ("cftime",),
+    "cluster": ("distributed",),
     "demo": ("scikit-image",),
     "figures": ("matplotlib", "plotly"),
+    "grib": ("cfgrib",),
     "lightning": ("lightning",),
     "mcp": ("mcp",),
     "netcdf": ("h5netcdf", "h5py"),
@@ -29,6 +32,7 @@ PACKAGES = {
     "transformers": ("transformers", "accelerate"),
     "volumes": ("nibabel",),
     "wandb": ("wandb",),
+    "zarr": ("zarr",),
 }
 """The packages of each extra, as in the project's metadata."""
 

@@ -102,6 +102,12 @@ ROWS = 12
         help="Memory for fields at a time; files are read in parts.",
     ),
     flag(
+        "--dask",
+        metavar="ADDRESS",
+        section="Fields",
+        help="Run on the Dask cluster of this scheduler, such as tcp://127.0.0.1:8786.",
+    ),
+    flag(
         "--out",
         type=click.Path(),
         metavar="DIR",
@@ -125,8 +131,8 @@ def verify_command(
 ) -> None:
     """Compare the fields of FORECAST with those of TRUTH at every scale.
 
-    Both are NetCDF (.nc), whose coordinates pair them, arrays (samples, channels, space; .npy) or named arrays
-    (samples, space; .npz).
+    Both are NetCDF (.nc), Zarr (a folder) or GRIB (.grib), whose coordinates pair them, arrays (samples, channels,
+    space; .npy) or named arrays (samples, space; .npz). FILE::GROUP is a group of NetCDF or Zarr.
     """
     from overtone.verification import verify
     from overtone.verification._files import read_fields

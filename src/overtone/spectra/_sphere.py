@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import final
+from typing import Any, final
 
 import numpy as np
 import torch
@@ -78,8 +78,12 @@ class SphereTransform(BandTransform):
         self._mass = [[self._folded(matrix, sign) for sign in (1, -1)] for matrix in (even, odd)]
         theta = grid.colatitude[: self._north]
         self._cosine, self._sine = np.cos(theta), np.sin(theta)
-        size = 4 * self._north * (grid.degree + 1) ** 2
-        self._tables = list(self._legendre()) if size <= _STORED else None
+        self._stores = 4 * self._north * (grid.degree + 1) ** 2 <= _STORED
+        self._tables: list[Tensor] | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the Legendre functions, which are computed again where they are used."""
+        return self.__dict__ | {"_tables": None}
 
     def _folded(self, matrix: NDArray[np.float64], sign: int) -> Tensor:
         """Return the part of a mass matrix that acts on functions of one symmetry about the equator, on the north."""
@@ -137,6 +141,8 @@ class SphereTransform(BandTransform):
         channels, last = orders.shape[-1], self._degree + 1
         result = torch.zeros(last, last, 2 * channels, dtype=torch.float64, device=orders.device)
         folds = [self._fold(orders, sign) for sign in (1, -1)]
+        if self._stores and self._tables is None:
+            self._tables = list(self._legendre())
         for first, table in enumerate(self._tables or self._legendre()):
             begin = first * _BLOCK
             block = slice(begin, min(begin + _BLOCK, last))

@@ -52,11 +52,20 @@ def common_variables(
         pairs = [(tables[0][name], tables[1][name]) for name in names]
     for name, (ours, theirs) in zip(names, pairs, strict=True):
         units = ours.attrs.get("units"), theirs.attrs.get("units")
-        if None not in units and units[0] != units[1]:
+        if None not in units and _canonical(units[0]) != _canonical(units[1]):
             raise InputError(
                 "the same unit in both", f"{units[0]!r} and {units[1]!r}", "convert one of them", name
             )
     return tuple(a for a, _ in pairs), tuple(b for _, b in pairs), names
+
+
+def _canonical(unit: Any) -> str:
+    """Return a unit in one spelling: exponents without sign, divisions as exponents, kelvin as K."""
+    text = str(unit).strip().replace("**", "").replace("^", "")
+    over, *under = text.split("/")
+    parts = [over.strip(), *(f"{part.strip()}-1" for part in under)]
+    text = " ".join(part for part in parts if part not in ("", "1"))
+    return "K" if text.lower() in ("k", "kelvin", "degk", "deg_k") else text
 
 
 def _is_coordinate(array: DataArray, dim: str, names: Sequence[str], unit: str, standard: str) -> bool:
@@ -184,6 +193,7 @@ def paired_samples(
             "lead",
         )
     start, valid = ours.indexes[our_sample], theirs.indexes[str(their_sample)]
+    _check_calendars(start, valid, our_sample)
     result = []
     for place in places:
         at = valid.get_indexer(start + _duration(ours, lead, place))
@@ -199,6 +209,7 @@ def _common(
         return np.arange(1), np.arange(1)
     if our_sample in ours.indexes and their_sample in theirs.indexes:
         first, second = ours.indexes[our_sample], theirs.indexes[their_sample]
+        _check_calendars(first, second, our_sample)
         if not (first.is_unique and second.is_unique):
             raise InputError("each sample once", f"repeated values of {our_sample}", "remove them", "samples")
         at = second.get_indexer(first)
@@ -212,6 +223,29 @@ def _common(
             "truth",
         )
     return np.arange(n), np.arange(n)
+
+
+def _check_calendars(first: Any, second: Any, sample: str) -> None:
+    """Refuse times of different calendars.
+
+    Raises:
+        InputError: If they differ.
+    """
+    # Times of NumPy have no name of a calendar; the standard one is theirs.
+    names = [
+        getattr(index, "calendar", "standard" if index.dtype.kind == "M" else None)
+        for index in (first, second)
+    ]
+    standard = ("standard", "gregorian", "proleptic_gregorian")
+    plain = ["standard" if name in standard else name for name in names]
+    mixed = first.dtype.kind != second.dtype.kind and None not in names
+    if plain[0] != plain[1] or mixed:
+        raise InputError(
+            f"one calendar along {sample}",
+            " and ".join(str(name or first.dtype) for name in names),
+            "convert one of them (.convert_calendar)",
+            "truth",
+        )
 
 
 def _order_of_leads(ours: DataArray, theirs: DataArray, lead: str) -> Indices:

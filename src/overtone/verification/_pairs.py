@@ -68,11 +68,6 @@ class Pairs(Protocol):
         """Samples of the forecast, of the truth and of the pairs."""
         ...
 
-    @property
-    def lazy(self) -> bool:
-        """Whether the values are in files that every process can read, so that this object is small."""
-        ...
-
     def count(self, lead: int) -> int:
         """Return the paired samples of a lead time."""
         ...
@@ -101,7 +96,6 @@ class ArrayPairs:
     others: tuple[str, ...] = ()
     further: tuple[Tensor, ...] = ()
     leads: None = None
-    lazy: bool = False
 
     @property
     def members(self) -> int:

@@ -73,7 +73,12 @@ class Source:
             else array.isel({self.sample: _slice(samples)})
         )
         members = () if self.member is None else (self.member,)
-        values = array.transpose(self.sample or "__sample", *members, *self.space).values
+        try:
+            values = array.transpose(self.sample or "__sample", *members, *self.space).values
+        except (OSError, ValueError, RuntimeError, EOFError) as error:
+            raise InputError(
+                "values that can be read", f"{error}", "write the file again", f"{self.name}, {array.name}"
+            ) from error
         return finite(real_tensor(values, self.name), f"{self.name}, {array.name}")
 
 
@@ -102,15 +107,6 @@ class DatasetPairs:
     def others(self) -> tuple[str, ...]:
         """Names of the further forecasts."""
         return tuple(source.name for source in self.sources[2:])
-
-    @property
-    def lazy(self) -> bool:
-        """Whether the values are in files, or in arrays of Dask."""
-        return all(
-            array.chunks is not None or "source" in array.encoding
-            for source in self.sources
-            for array in source.arrays
-        )
 
     def count(self, lead: int) -> int:
         """Return the paired samples of a lead time."""
@@ -237,6 +233,11 @@ def _source(name: str, arrays: tuple[DataArray, ...], axes: Axes) -> Source:
     member = axes.member if axes.member in dims else None
     lead = axes.lead if axes.lead in dims else None
     others = [d for d in dims if d not in (*space, lead, member)]
+    if len(others) > 1:
+        # Axes of one place, such as a single level, are no samples.
+        single = [d for d in others if arrays[0].sizes[d] == 1][: len(others) - 1]
+        arrays = tuple(array.isel(dict.fromkeys(single, 0)) for array in arrays)
+        others = [d for d in others if d not in single]
     if len(others) > 1:
         raise InputError(
             "one axis of samples beside those of space, lead time and members",

@@ -23,6 +23,7 @@ from overtone.spectra import BandTransform
 from overtone.spectra._field_geometry import FieldGeometry, GeometryKind
 from overtone.spectra._pair_power import RowSums
 from overtone.spectra._spectrum import ROUNDING, check_level
+from overtone.verification._cluster import ClusterExecutor
 from overtone.verification._measure import Executor, LocalExecutor, byte_count, lead_rows, parts_of
 from overtone.verification._pairs import Pairs, PositionOptions, array_pairs, per_axis
 from overtone.verification._result import Verification
@@ -46,6 +47,7 @@ def verify(
     anomalies: bool = False,
     level: float = 0.9,
     memory: float | str = "1GB",
+    dask: Any = None,
     **grid: Unpack[PositionOptions],
 ) -> Verification:
     """Compare a forecast with the truth, scale by scale: where it is right, blurred, noisy or misplaced.
@@ -78,6 +80,8 @@ def verify(
         level: Coverage probability of the intervals.
         memory: Bytes to use for fields at a time, as a number or a text such as "500MB"; data on disk are read in
             parts.
+        dask: Address of a Dask scheduler, or a `distributed.Client`: its workers, which import overtone, read the files
+            and measure the parts, each with this memory. The figures are those of one process.
         **grid: Arrays: `latitude` and `longitude` of rows and columns in degrees, for globes and regions; or `spacing`,
             the distance of neighbouring samples (one value or one per axis; counted in samples by default), and its
             `unit`. `periodic`: whether the axes wrap around; longitudes around the globe do anyway.
@@ -118,16 +122,26 @@ def verify(
         if member is not None and not isinstance(member, str):
             raise InputError("the name of an axis", repr(member), "name the axis of members", "member")
         axes = Axes(space, lead, member, per_axis(grid.get("periodic", False)))
-        return measure(
-            dataset_pairs(forecast, truth, names, axes, others, "persistence" in baselines), options
-        )
+        pairs = dataset_pairs(forecast, truth, names, axes, others, "persistence" in baselines)
+        return _measured(pairs, options, dask)
     if space is not None or lead is not None:
         raise InputError("space and lead only with xarray data", "arrays", "leave them out", "verify")
     if "persistence" in baselines:
         raise InputError("xarray data with lead times for persistence", "arrays", "leave it out", "baselines")
     if isinstance(member, str):
         raise InputError("the number of an axis", repr(member), "count the axes from 0", "member")
-    return measure(array_pairs(forecast, truth, names, grid, member, others), options)
+    return _measured(array_pairs(forecast, truth, names, grid, member, others), options, dask)
+
+
+def _measured(pairs: Pairs, options: _Options, dask: Any) -> Verification:
+    """Measure pairs here, or on a Dask cluster."""
+    if dask is None:
+        return measure(pairs, options, LocalExecutor())
+    executor = ClusterExecutor(dask)
+    try:
+        return measure(pairs, options, executor)
+    finally:
+        executor.close()
 
 
 def _named(against: Any) -> dict[str, Any]:
@@ -157,13 +171,13 @@ class _Options:
     climatology: bool
 
 
-def measure(pairs: Pairs, options: _Options, executor: Executor | None = None) -> Verification:
+def measure(pairs: Pairs, options: _Options, executor: Executor) -> Verification:
     """Read all pairs and return the result.
 
     Args:
         pairs: The pairs.
         options: Settings.
-        executor: Runs the parts; this process by default.
+        executor: Runs the parts.
 
     Raises:
         InputError: If a cell is missing, or the box is too small.
@@ -183,7 +197,7 @@ def measure(pairs: Pairs, options: _Options, executor: Executor | None = None) -
         if options.climatology and count < 2:
             raise InputError("at least two samples for a climatology", "one", "leave it out", "baselines")
         rows = lead_rows(
-            executor or LocalExecutor(),
+            executor,
             pairs,
             index,
             transform,
