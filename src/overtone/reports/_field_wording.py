@@ -40,7 +40,9 @@ def score_sentences(result: ScoredFields, score: FieldScore) -> list[str]:
 def note_sentences(result: ScoredFields) -> list[str]:
     """Return what has to be known beside the figures."""
     _, truth = names_of(result.pair)
-    return [_NOTES[note.code]({**note.values, "truth": truth}, result.geometry.unit) for note in result.notes]
+    return [
+        _NOTES[note.code]({**note.values, "subject": truth}, result.geometry.unit) for note in result.notes
+    ]
 
 
 def names_of(pair: FieldPair) -> tuple[str, str]:
@@ -172,7 +174,7 @@ _NOTES = {
         f"Wavelengths above {number(v['wavelength'])} {unit} are not reported: the box holds fewer than three of them."
     ),
     NoteCode.CONSTANT_TRUTH: lambda v, _: (
-        f"{v['variable']}: the {v['truth']} is constant, so there is no spectrum to compare with."
+        f"{v['variable']}: the {v['subject']} is constant, so there is no spectrum to compare with."
     ),
     NoteCode.REGION: lambda _v, _: (
         "The region is treated as a plane, with distances at its central latitude."
