@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from overtone.early_stopping._monitor import Row, SmoothedMinimum, StoppingMonitor, StoppingRule
 from overtone.errors import InputError
+from overtone.records.metrics._errors import noise_aware_error
 
 if TYPE_CHECKING:
     import xarray
@@ -254,7 +255,7 @@ class HeldOutAndNoise(StoppingRule):
                     "stop",
                 )
         held_out, train = float(row["held_out_error"]), float(row["train_error"])
-        return held_out + (abs(train - self.noise) / 2 if self.noise else 0.0)
+        return noise_aware_error(held_out, train, self.noise) if self.noise else held_out
 
     def monitor(self) -> StoppingMonitor:
         """A new monitor for one run."""

@@ -133,7 +133,8 @@ def fit_on_clock(
         prepared = replace(prepared, reasons=reasons, warnings=())
     # The view and the stopping are made before the directory: what they refuse leaves an earlier run as it is.
     view = make_view(geometry, prepared.signal, monitor, prepared.noise)
-    stopping = make_stopping(prepared, view, directory.path, None if begun is None else begun.record)
+    noise = prepared.stopping_noise if begun is None else begun.settings.stopping_noise
+    stopping = make_stopping(prepared, view, directory.path, noise, None if begun is None else begun.record)
     if begun is None:
         settings = RunSettings(
             source,
@@ -141,6 +142,7 @@ def fit_on_clock(
             replace(prepared.config, monitor=monitor),
             prepared.bandwidth,
             tuple(sentences(prepared.reasons)),
+            noise,
         )
         # Snapshots are also taken at the end of the run and of the network that is restored.
         space = disk_space(prepared.signal, prepared.field, len(monitor.snapshots) + 2)
@@ -192,6 +194,7 @@ def _attributes(prepared: PreparedFit[Any]) -> dict[str, Any]:
         "kind": signal.kind,
         "peak": signal.peak,
         "worth": prepared.recommended,
+        "stopping_noise": prepared.stopping_noise,
     }
 
 

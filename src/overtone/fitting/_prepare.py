@@ -5,7 +5,7 @@ from __future__ import annotations
 import copy
 import functools
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Generic, NamedTuple, TypeVar, final
 
@@ -22,7 +22,7 @@ from overtone.planning._bandwidth import aliasing_reason
 from overtone.planning._reasons import Reason
 from overtone.planning._run_size import LEARNING_RATE, RunSize, check_memory, run_size
 from overtone.signals import Geometry, Grid, Signal, masks, require_grid
-from overtone.spectra import NoiseFloor
+from overtone.spectra import NoiseFloor, NoiseVerdict
 from overtone.units._frequency import positive
 
 G = TypeVar("G", bound=Geometry)
@@ -74,6 +74,13 @@ class PreparedFit(Generic[G]):
         """Whether the rule of the held-out error alone ends the run."""
         stopping = self.config.stopping
         return stopping.stop and not stopping.controller and len(self.signal.held_out_index) > 0
+
+    @property
+    def stopping_noise(self) -> float:
+        """Variance of the noise that the stopping rule uses, in squared value units; 0 unless noise is certain."""
+        if not self.stops_by_rule or self.noise is None or self.noise.verdict is not NoiseVerdict.NOISE:
+            return 0.0
+        return float(self.noise.std.square().mean())
 
     def expected_steps(self) -> int:
         """Return the steps that the budget allows; with a budget in seconds three are timed on a copy."""
@@ -131,9 +138,16 @@ def prepare(signal: Signal[G], config: FitConfig) -> PreparedFit[G]:
         choice.warnings,
         choice.recommended,
     )
-    if prepared.stops_by_rule:
-        return prepared
-    return replace(prepared, reasons=tuple(r for r in reasons if r.code is not ReasonCode.STOPPING_RULE))
+    return replace(prepared, reasons=tuple(_with_stopping(prepared)))
+
+
+def _with_stopping(prepared: PreparedFit[Any]) -> Iterator[Reason]:
+    """Yield the reasons with that of the stopping rule as it is applied; without it where no rule ends the run."""
+    for reason in prepared.reasons:
+        if reason.code is not ReasonCode.STOPPING_RULE:
+            yield reason
+        elif prepared.stops_by_rule:
+            yield replace(reason, values={**reason.values, "noise": prepared.stopping_noise})
 
 
 @functools.singledispatch

@@ -41,6 +41,8 @@ class RunSettings:
         config: All settings, with everything decided; of a run that was resumed, with its longer budget.
         bandwidth: Bandwidth of the network per axis, in cycles per unit.
         reasons: Why these settings, in sentences.
+        stopping_noise: Variance of the noise that the stopping rule uses, in squared value units; 0 if the held-out
+            error alone decides, as in runs of old versions.
     """
 
     source: dict[str, Any] | None
@@ -48,6 +50,7 @@ class RunSettings:
     config: FitConfig
     bandwidth: tuple[float, ...] | None
     reasons: tuple[str, ...]
+    stopping_noise: float = 0.0
 
     @property
     def monitor(self) -> MonitorConfig:
@@ -65,6 +68,7 @@ class RunSettings:
             **to_json(self.config.stopping),
             "bandwidth": None if self.bandwidth is None else list(self.bandwidth),
             "reasons": list(self.reasons),
+            "stopping_noise": self.stopping_noise,
         }
 
 
@@ -94,7 +98,8 @@ def parse_settings(plain: Any, file: str) -> RunSettings:
     bandwidth = fields.maybe("bandwidth", fields.bandwidth)
     reasons = tuple(fields.texts("reasons"))
     config = FitConfig(model, training, stopping, monitor)
-    return RunSettings(source, samples, config, bandwidth, reasons)
+    noise = fields.number("stopping_noise", 0.0) if fields.has("stopping_noise") else 0.0
+    return RunSettings(source, samples, config, bandwidth, reasons, noise)
 
 
 def _parse(fields: Fields, config: type[Part]) -> Part:
@@ -208,8 +213,10 @@ class Fields:
         value = self._plain.get(name)
         number = _finite(value)
         if number is None or not smallest <= number <= largest:
+            upward = f"a number of {smallest:g} or more"
+            bounded = f"a number from {smallest:g} to below 1"
             raise self.wrong(
-                name, "a number" if math.isinf(smallest) else f"a number from {smallest:g} to below 1"
+                name, "a number" if math.isinf(smallest) else upward if math.isinf(largest) else bounded
             )
         return value  # type: ignore[return-value]
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, final
 
 from overtone.controller import ControlStep, Decision
 from overtone.controller._policy import make_policy
-from overtone.early_stopping import BestWeights, HeldOut, StoppingRule
+from overtone.early_stopping import BestWeights, HeldOut, HeldOutAndNoise, StoppingRule
 from overtone.early_stopping._monitor import Row, record_rows
 from overtone.fitting._prepare import PreparedFit
 from overtone.fitting._run_directory import BEST_WEIGHTS
@@ -169,7 +169,7 @@ class RuleMonitor:
 
 
 def make_stopping(
-    prepared: PreparedFit[Any], view: View, folder: Path, record: xarray.Dataset | None = None
+    prepared: PreparedFit[Any], view: View, folder: Path, noise: float, record: xarray.Dataset | None = None
 ) -> FitController | RuleMonitor | None:
     """Return what ends a run and restores its best network: a controller, the rule of the held-out error, or None.
 
@@ -177,6 +177,7 @@ def make_stopping(
         prepared: The fit.
         view: The view whose rows decide.
         folder: The run directory.
+        noise: Variance of the noise that the rule uses beside the held-out error, in squared value units; 0 for none.
         record: The rows of a run that is resumed, up to where it goes on.
 
     Raises:
@@ -186,7 +187,7 @@ def make_stopping(
     if prepared.config.stopping.controller:
         stopping = FitController(prepared, view, folder)
     elif prepared.stops_by_rule:
-        stopping = RuleMonitor(folder, prepared.field, HeldOut())
+        stopping = RuleMonitor(folder, prepared.field, HeldOutAndNoise(noise) if noise else HeldOut())
     else:
         return None
     if record is not None:

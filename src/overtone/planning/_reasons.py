@@ -230,8 +230,14 @@ def _expected_psnr(v: Mapping[str, Any], _: str) -> str:
 
 
 def _stopping_rule(v: Mapping[str, Any], _: str) -> str:
+    quantity = "smoothed held-out error"
+    # Plans and runs of old versions do not say whether the noise counts.
+    if v.get("noise"):
+        quantity = (
+            "smoothed sum of the held-out error and half the distance of the training error from the noise"
+        )
     return (
-        f"The run ends at {v['patience']:g} times the step of its smallest smoothed held-out error, at step "
+        f"The run ends at {v['patience']:g} times the step of its smallest {quantity}, at step "
         f"{v['earliest']:g} at the earliest, and restores the weights of that step."
     )
 

@@ -134,7 +134,7 @@ KINDS: dict[str, AttributeType] = {
     **dict.fromkeys(
         ("device", "dtype", "created", "noise_verdict", "noise_sentence", "bandwidth_unit"), _TEXT
     ),
-    **dict.fromkeys(("seconds", "noise_std", "noise_low", "noise_high"), _NUMBER),
+    **dict.fromkeys(("seconds", "noise_std", "noise_low", "noise_high", "stopping_noise"), _NUMBER),
     **dict.fromkeys(("kept", "pilot", "parameters", "steps"), _WHOLE),
     **dict.fromkeys(("complete", "worth", "deterministic"), _SWITCH),
     **dict.fromkeys(("reasons", "notes", "salvaged"), _SENTENCES),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from enum import Enum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,8 @@ from overtone.records.metrics._bands import one_run
 if TYPE_CHECKING:
     import xarray
 
+
+Errors = TypeVar("Errors", float, NDArray[np.float64])
 
 _ERRORS = {"train": "train_error", "held_out": "held_out_error", "held_out_clean": "clean_error"}
 
@@ -97,7 +99,9 @@ def stop(record: xarray.Dataset) -> Stop:
 
     That is the least `clean_error` if it is known, else the least smoothed `held_out_error`, else the last step.
     Held-out errors are smoothed first: a Gaussian kernel of width 0.25 in ln(1 + step) averages their logarithms, so
-    that one lucky row does not decide. Rows whose error is not finite are left out.
+    that one lucky row does not decide. Where the run was stopped with the noise's variance (attribute
+    `stopping_noise`), `noise_aware_error` takes the place of the held-out error in the choice of the step. Rows whose
+    error is not finite are left out.
 
     Args:
         record: Of one run, with at least one row.
@@ -125,14 +129,28 @@ def stop(record: xarray.Dataset) -> Stop:
         if not known.any():
             continue
         at, curve = steps[known], error[known]
+        best = int(np.argmin(curve))
         # Held-out samples are few and noisy, so that a lucky row could decide; the clean error is exact.
         if evidence is Evidence.HELD_OUT:
+            noise = float(run.attrs.get("stopping_noise") or 0.0)
+            deciding = noise_aware_error(curve, run.train_error.values[known], noise) if noise else curve
             curve = smooth(at, curve)
-        best = int(np.argmin(curve))
+            best = int(np.argmin(smooth(at, deciding)))
         return Stop(
             int(at[best]), evidence, float(curve[best]), float(curve[-1]), int(at[-1]), int(known.sum())
         )
     return Stop(int(steps[-1]), Evidence.NONE, np.nan, np.nan, int(steps[-1]), 0)
+
+
+def noise_aware_error(held_out: Errors, train: Errors, noise: float) -> Errors:
+    """Return held-out error + |training error - noise| / 2, the quantity of `early_stopping.HeldOutAndNoise`.
+
+    Args:
+        held_out: Mean square error on held-out samples, in squared value units.
+        train: Mean square error on training samples.
+        noise: Variance of the noise, in squared value units.
+    """
+    return held_out + abs(train - noise) / 2
 
 
 def smooth(steps: NDArray[np.int64], error: NDArray[np.float64]) -> NDArray[np.float64]:
