@@ -42,6 +42,12 @@ class StoppingConfig:
         "the learning rate.",
     )
 
+    average: bool = option(
+        True,
+        "Whether early stopping judges and restores a moving average of the weights, where steps are taken on "
+        "minibatches.",
+    )
+
     def __post_init__(self) -> None:
         """Check the fraction."""
         if not 0 <= as_float(self.held_out) < 1:
@@ -130,6 +136,7 @@ class FitOptions(TypedDict, total=False):
     held_out: float
     stop: bool
     controller: bool
+    average: bool
     monitor: MonitorConfig | None
     device: Any
 

@@ -3,6 +3,7 @@
 from overtone._config import Decay, Optimizer, Precision, TrainingConfig
 from overtone._training._checkpoint import Checkpoint
 from overtone._training._loop import Ending, Outcome, make_optimizer, train
+from overtone._training._weight_average import WeightAverage
 
 __all__ = [
     "Checkpoint",
@@ -12,6 +13,7 @@ __all__ = [
     "Outcome",
     "Precision",
     "TrainingConfig",
+    "WeightAverage",
     "make_optimizer",
     "train",
 ]

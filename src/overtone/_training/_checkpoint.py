@@ -15,6 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from overtone._config._training import MAX_LEARNING_RATE
+from overtone._training._weight_average import Errors, WeightAverage, parse_errors
 from overtone._utils.files import atomic_path
 from overtone._utils.numbers import as_float
 from overtone.errors import InputError, RunError
@@ -117,6 +118,7 @@ class Checkpoint:
         network: The network's state dict.
         optimizer: The optimizer's state dict.
         generators: States of the random generators by name ("batches", "cpu", "cuda"), uint8 tensors.
+        average: Averaged weights by name and their errors so far; None if the run does not average.
     """
 
     step: int
@@ -124,6 +126,7 @@ class Checkpoint:
     network: dict[str, Tensor]
     optimizer: dict[str, Any]
     generators: dict[str, Tensor]
+    average: tuple[dict[str, Tensor], list[Errors]] | None = None
 
     def save(self, path: Path) -> None:
         """Write the checkpoint to `path`, whole or not at all.
@@ -146,6 +149,10 @@ class Checkpoint:
             "param_groups": self.optimizer["param_groups"],
             "slots": slots,
         }
+        if self.average is not None:
+            weights, errors = self.average
+            tensors |= {f"average.{name}": value for name, value in weights.items()}
+            described["average"] = errors
         try:
             write_tensors(path, tensors, described)
         except (OSError, SafetensorError) as problem:
@@ -173,18 +180,26 @@ class Checkpoint:
                 "a readable checkpoint", got, "start again with --overwrite", str(path)
             ) from problem
 
-    def restore(self, network: nn.Module, optimizer: torch.optim.Optimizer) -> None:
-        """Load the saved state into a network and its optimizer.
+    def restore(
+        self, network: nn.Module, optimizer: torch.optim.Optimizer, average: WeightAverage | None = None
+    ) -> None:
+        """Load the saved state into a network, its optimizer and the average of its weights.
 
         Raises:
-            InputError: If the network is not the one that was saved.
+            InputError: If the network is not the one that was saved, or its average was not saved.
         """
         try:
             _check_state(self.network, network.state_dict())
+            if average is not None:
+                if self.average is None:
+                    raise DamagedError("no averaged weights")
+                _check_state(self.average[0], network.state_dict())
             groups = _groups(self.optimizer["param_groups"], optimizer)
             _check_slots(self.optimizer["state"], optimizer)
             # Everything was checked before anything is loaded: a refused checkpoint leaves both as they were.
             network.load_state_dict(self.network)
+            if average is not None and self.average is not None:
+                average.restore(*self.average)
             optimizer.load_state_dict({"state": self.optimizer["state"], "param_groups": groups})
         except (RuntimeError, ValueError, TypeError, KeyError, AttributeError, DamagedError) as problem:
             raise InputError(
@@ -215,7 +230,7 @@ def _checked(tensors: dict[str, Tensor], described: Any) -> Checkpoint:
     ):
         raise DamagedError("no state of an optimizer")
     state: dict[int, dict[str, Any]] = {int(k): dict(v) for k, v in slots.items()}
-    parts: dict[str, dict[str, Tensor]] = {"network": {}, "generator": {}}
+    parts: dict[str, dict[str, Tensor]] = {"network": {}, "generator": {}, "average": {}}
     for name, value in tensors.items():
         kind, _, name_in_part = name.partition(".")
         if kind == "optimizer":
@@ -227,8 +242,14 @@ def _checked(tensors: dict[str, Tensor], described: Any) -> Checkpoint:
             parts[kind][name_in_part] = value
         else:
             raise DamagedError(f"a tensor named {name[:60]!r}")
+    average = (parts["average"], parse_errors(described["average"])) if parts["average"] else None
     return Checkpoint(
-        step, float(seconds), parts["network"], {"state": state, "param_groups": groups}, parts["generator"]
+        step,
+        float(seconds),
+        parts["network"],
+        {"state": state, "param_groups": groups},
+        parts["generator"],
+        average,
     )
 
 

@@ -18,6 +18,7 @@ from torch import Tensor
 
 from overtone._config._training import Optimizer, TrainingConfig
 from overtone._training._checkpoint import Checkpoint
+from overtone._training._weight_average import WeightAverage
 from overtone._utils.seeding import derive_seed
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
@@ -142,6 +143,7 @@ def train(
     checkpoint: Path | None = None,
     resume: Checkpoint | None = None,
     optimizer: torch.optim.Optimizer | None = None,
+    average: WeightAverage | None = None,
 ) -> Outcome:
     """Minimise the mean square error of the normalised values over the signal's training samples.
 
@@ -160,6 +162,7 @@ def train(
         resume: State to continue from.
         optimizer: An optimizer that a controller changes as well, by the `pace` of its groups; made from the options if
             None.
+        average: Average of the network's weights, updated after every step.
 
     Returns:
         Where and why it ended.
@@ -185,7 +188,7 @@ def train(
         torch.manual_seed(derive_seed(options.seed, "training"))
         step, spent = 0, 0.0
         if resume is not None:
-            resume.restore(network, optimizer)
+            resume.restore(network, optimizer, average)
             _set_generators(resume.generators, batches, device)
             step, spent = resume.step, resume.seconds
         interrupt = Interrupt()
@@ -197,7 +200,7 @@ def train(
         if resume is None:
             observer(0, math.nan, options.learning_rate, False)
             if checkpoint is not None:
-                _save(checkpoint, 0, 0.0, network, optimizer, batches, device)
+                _save(checkpoint, 0, 0.0, network, optimizer, batches, device, average)
         good, ending = step, _ending(options, step, spent, interrupt)
         loss = torch.tensor(math.nan, device="cpu")
         while ending is None:
@@ -216,6 +219,8 @@ def train(
             # The loss is checked before the step: weights are never updated by a gradient that is not finite.
             optimizer.step()
             step += 1
+            if average is not None:
+                average.update(step)
             now = time.perf_counter()
             ending = _ending(options, step, spent + now - began, interrupt)
             if ending is not None or wants(step):
@@ -224,7 +229,7 @@ def train(
                     ending = ending or Ending.OBSERVER
             if checkpoint is not None and (ending is not None or now - saved > CHECKPOINT_SECONDS):
                 saved = now
-                _save(checkpoint, step, spent + now - began, network, optimizer, batches, device)
+                _save(checkpoint, step, spent + now - began, network, optimizer, batches, device, average)
         return Outcome(step, spent + time.perf_counter() - began, ending)
 
 
@@ -284,12 +289,14 @@ def _save(
     optimizer: torch.optim.Optimizer,
     batches: Batches,
     device: torch.device,
+    average: WeightAverage | None,
 ) -> None:
     # The streams go on where they stopped, so that a resumed run makes the same draws as one never interrupted.
     generators = {"batches": batches.generator.get_state(), "cpu": torch.get_rng_state()}
     if device.type == "cuda":
         generators["cuda"] = torch.cuda.get_rng_state(device)
-    Checkpoint(step, seconds, network.state_dict(), optimizer.state_dict(), generators).save(path)
+    averaged = None if average is None else average.state()
+    Checkpoint(step, seconds, network.state_dict(), optimizer.state_dict(), generators, averaged).save(path)
 
 
 def _set_generators(states: dict[str, Tensor], batches: Batches, device: torch.device) -> None:

@@ -350,7 +350,7 @@ def _check_same_flags(context: click.Context, settings: RunSettings, run_path: s
     """
     source, stored = settings.source or {}, settings.to_json()
     begun = {name: v for part in ("network", "training") for name, v in stored[part].items()}
-    begun |= {name: stored[name] for name in ("held_out", "stop", "controller")}
+    begun |= {name: stored[name] for name in ("held_out", "stop", "controller", "average")}
     reading = source.get("reading") or {}
     # A reading flag that the run did not have counts as None, so that adding one is noticed too.
     begun |= {name: reading.get(name) for name in READING} | {"clean": source.get("clean")}

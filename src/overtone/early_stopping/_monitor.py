@@ -186,6 +186,7 @@ class SmoothedMinimum(StoppingMonitor):
         self._open = 0
         self._settled: tuple[float, int] | None = None
         self._best: int | None = None
+        self._lowest = math.inf
 
     @property
     def best_step(self) -> int | None:
@@ -197,6 +198,11 @@ class SmoothedMinimum(StoppingMonitor):
         """The best of the steps that no later row changes, and all others."""
         settled = () if self._settled is None else (self._settled[1],)
         return frozenset((*self._steps[self._open :], *settled))
+
+    @property
+    def lowest(self) -> float:
+        """The smallest smoothed estimate; infinite before any row could be judged."""
+        return self._lowest
 
     def update(self, step: int, row: Row) -> bool:
         """Judge a row; True once the minimum lies well behind."""
@@ -210,11 +216,11 @@ class SmoothedMinimum(StoppingMonitor):
         # The curve is smoothed anew with every row, over the few rows that can still change.
         curve = smooth(np.asarray(self._steps), np.asarray(self._errors)).tolist()
         pairs = list(zip(curve, self._steps, strict=True))[self._open :]
-        lowest, self._best = min(pairs if self._settled is None else [self._settled, *pairs])
+        self._lowest, self._best = min(pairs if self._settled is None else [self._settled, *pairs])
         self._settle(pairs)
         return (
             step >= self._patience * max(self._best, MIN_BEST_STEP)
-            and curve[-1] > (1 + self._margin) * lowest
+            and curve[-1] > (1 + self._margin) * self._lowest
         )
 
     def _settle(self, pairs: list[tuple[float, int]]) -> None:

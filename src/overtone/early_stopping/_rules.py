@@ -191,7 +191,7 @@ class HeldOut(StoppingRule):
     patience: float = 2.0
     margin: float = 0.02
 
-    def monitor(self) -> StoppingMonitor:
+    def monitor(self) -> SmoothedMinimum:
         """A new monitor for one run."""
         return SmoothedMinimum(_error, self.patience, self.margin)
 
@@ -257,7 +257,7 @@ class HeldOutAndNoise(StoppingRule):
         held_out, train = float(row["held_out_error"]), float(row["train_error"])
         return noise_aware_error(held_out, train, self.noise) if self.noise else held_out
 
-    def monitor(self) -> StoppingMonitor:
+    def monitor(self) -> SmoothedMinimum:
         """A new monitor for one run."""
         return SmoothedMinimum(self.estimate, self.patience, self.margin)
 

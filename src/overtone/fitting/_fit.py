@@ -134,7 +134,7 @@ def fit_on_clock(
     # The view and the stopping are made before the directory: what they refuse leaves an earlier run as it is.
     view = make_view(geometry, prepared.signal, monitor, prepared.noise)
     noise = prepared.stopping_noise if begun is None else begun.settings.stopping_noise
-    stopping = make_stopping(prepared, view, directory.path, noise, None if begun is None else begun.record)
+    stopping = make_stopping(prepared, view, directory.path, noise, None if begun is None else begun.judged)
     if begun is None:
         settings = RunSettings(
             source,
@@ -244,7 +244,16 @@ class _BegunRun(NamedTuple):
         last_row = checkpoint.step if ends or LogSchedule().due(checkpoint.step) else checkpoint.step - 1
         # Rows after the checkpoint are measured again.
         record = record.isel(step=record.step.values <= last_row)
+        if checkpoint.average is not None:
+            weights, errors = checkpoint.average
+            before = [row for row in errors if row[0] <= last_row]
+            checkpoint = replace(checkpoint, average=(weights, before))
         return _BegunRun(settings, config, checkpoint, record, last_row, ended)
+
+    @property
+    def judged(self) -> tuple[xarray.Dataset, Checkpoint]:
+        """What early stopping has judged: the rows of the record, and the errors of averaged weights."""
+        return self.record, self.checkpoint
 
     def check_samples(self, samples: str, name: str, run_path: str) -> None:
         """Check that the run is one of these samples; runs of old versions do not say.
@@ -344,6 +353,7 @@ def _train(
                 checkpoint=directory.checkpoint,
                 resume=checkpoint,
                 optimizer=prepared.optimizer,
+                average=None if stopping is None else stopping.average,
             )
         clock.end("training")
         record_snapshot(signal.geometry, probe, outcome.step)

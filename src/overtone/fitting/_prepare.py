@@ -76,6 +76,15 @@ class PreparedFit(Generic[G]):
         return stopping.stop and not stopping.controller and len(self.signal.held_out_index) > 0
 
     @property
+    def averages_weights(self) -> bool:
+        """Whether early stopping judges averaged weights: only minibatches scatter weights around their mean path."""
+        return (
+            self.config.stopping.average
+            and self.stops_by_rule
+            and self.batch < self.signal.train_index.numel()
+        )
+
+    @property
     def stopping_noise(self) -> float:
         """Variance of the noise that the stopping rule uses, in squared value units; 0 unless noise is certain."""
         if not self.stops_by_rule or self.noise is None or self.noise.verdict is not NoiseVerdict.NOISE:

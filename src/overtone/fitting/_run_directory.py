@@ -48,8 +48,9 @@ def disk_space(signal: Signal[Geometry], network: Field, snapshots: int) -> int:
     """
     samples = min(signal.values.shape[0], MAX_SNAPSHOT_SAMPLES) * signal.values.shape[1]
     parameters = sum(p.numel() for p in network.parameters())
-    # A checkpoint holds weights and two averages of Adam; while one is written the older one is still there.
-    return FIXED_BYTES + 4 * samples * snapshots + (2 * 3 + MAX_CANDIDATES) * 4 * parameters
+    # A checkpoint holds weights, their average and two averages of Adam; while one is written the older one is still
+    # there. Candidates are stored of the weights and of their average.
+    return FIXED_BYTES + 4 * samples * snapshots + (2 * 4 + 2 * MAX_CANDIDATES) * 4 * parameters
 
 
 def available(path: Path) -> int:
@@ -97,8 +98,8 @@ FILES = (
 BEGINNING = {f"{RECORD}.lock", PARTIAL}
 """Files of a run that was killed while it began."""
 
-BEST_WEIGHTS = "kept"
-"""Folder of the weights that a run may go back to."""
+BEST_WEIGHTS, AVERAGED_WEIGHTS = "kept", "averaged"
+"""Folders of the weights, and of the averaged weights, that a run may go back to."""
 
 ATTRIBUTES = ("parameters", "frequency_unit", "bandwidth", "reasons")
 """Attributes of the record of any run, from its beginning on."""
@@ -217,14 +218,14 @@ class RunDirectory:
 
     def _drop_networks(self) -> None:
         """Remove the stored networks of an earlier run; of a link only itself, and no file that no run has written."""
-        folder = self.path / BEST_WEIGHTS
-        if folder.is_symlink() or not folder.is_dir():
-            folder.unlink(missing_ok=True)
-            return
-        for file in weight_files(folder):
-            file.unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
-            folder.rmdir()
+        for folder in (self.path / BEST_WEIGHTS, self.path / AVERAGED_WEIGHTS):
+            if folder.is_symlink() or not folder.is_dir():
+                folder.unlink(missing_ok=True)
+                continue
+            for file in weight_files(folder):
+                file.unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                folder.rmdir()
 
     def _undo(self, made: list[Path]) -> None:
         with contextlib.suppress(OSError):
@@ -250,14 +251,14 @@ class RunDirectory:
             InputError: If one of them is a link to another place.
         """
         check_own(self.record)
-        folder = self.path / BEST_WEIGHTS
-        if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
-            raise InputError(
-                "a folder of the run's own",
-                "a link to another" if folder.is_symlink() else "a file",
-                "copy the run with its links followed (cp -rL) and go on with the copy",
-                str(folder),
-            )
+        for folder in (self.path / BEST_WEIGHTS, self.path / AVERAGED_WEIGHTS):
+            if os.path.lexists(folder) and (folder.is_symlink() or not folder.is_dir()):
+                raise InputError(
+                    "a folder of the run's own",
+                    "a link to another" if folder.is_symlink() else "a file",
+                    "copy the run with its links followed (cp -rL) and go on with the copy",
+                    str(folder),
+                )
 
     def load_record(self) -> xarray.Dataset:
         """Return the record of a run to resume.

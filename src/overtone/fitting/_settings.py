@@ -89,11 +89,12 @@ def parse_settings(plain: Any, file: str) -> RunSettings:
     training = _parse(fields.within("training"), TrainingConfig)
     fields.whole_leaves("watch")
     monitor = fields.made("watch", MonitorConfig.from_json)
-    # Runs of old versions had neither of the two switches.
+    # Runs of old versions had none of the switches.
     stopping = StoppingConfig(
         fields.number("held_out", 0.0, math.nextafter(1.0, 0.0)),
         fields.switch("stop") if fields.has("stop") else False,
         fields.switch("controller") if fields.has("controller") else False,
+        fields.switch("average") if fields.has("average") else False,
     )
     bandwidth = fields.maybe("bandwidth", fields.bandwidth)
     reasons = tuple(fields.texts("reasons"))

@@ -136,7 +136,7 @@ KINDS: dict[str, AttributeType] = {
     ),
     **dict.fromkeys(("seconds", "noise_std", "noise_low", "noise_high", "stopping_noise"), _NUMBER),
     **dict.fromkeys(("kept", "pilot", "parameters", "steps"), _WHOLE),
-    **dict.fromkeys(("complete", "worth", "deterministic"), _SWITCH),
+    **dict.fromkeys(("complete", "worth", "deterministic", "averaged"), _SWITCH),
     **dict.fromkeys(("reasons", "notes", "salvaged"), _SENTENCES),
     **dict.fromkeys(("faults", "actions", "restarts"), _LIST),
     **dict.fromkeys(("versions", "varying"), _MAPPING),

@@ -50,6 +50,7 @@ class Findings:
         gap: Error on held-out samples over that on training samples, at `step`; NaN if either is unknown.
         carried: Share of the variance of held-out samples that is explained at `step`, roughly: the variance is that of
             all samples; NaN if unknown.
+        averaged: Whether that network has averaged weights; the rows are those of the weights themselves.
     """
 
     step: int
@@ -77,6 +78,7 @@ class Findings:
     bandwidth: float | None
     gap: float
     carried: float
+    averaged: bool
 
     @property
     def learned(self) -> np.ndarray:
@@ -145,6 +147,7 @@ def gather(record: xr.Dataset) -> Findings:
         bandwidth=_bandwidth(record),
         gap=_gap(until),
         carried=_carried(until, whole, record.sizes["channel"]),
+        averaged=record.attrs.get("averaged") is True,
     )
 
 

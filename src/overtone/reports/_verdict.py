@@ -38,6 +38,9 @@ _ERRORS = {
 }
 """What a trend or a stop rests on, in words."""
 
+UNTRAINED = 10
+"""Step up to which a restored network counts as almost untrained."""
+
 
 def verdict(record: xr.Dataset) -> list[str]:
     """Answer four questions: what the network learned, what it did not, when it began to learn noise, what to do.
@@ -98,9 +101,12 @@ def _of_a_block(f: Findings, replies: list[str], block: str) -> list[str]:
 
 def _at(f: Findings) -> str:
     """State the step of the figures, and whether its network was restored."""
+    untrained = ", almost untrained" if f.step <= UNTRAINED < f.last else ""
+    if f.averaged:
+        return f"At step {count(f.step)}{untrained}, whose averaged weights were restored after {plural(f.last, 'step')}"
     if f.step == f.last:
         return f"At step {count(f.step)}"
-    return f"At step {count(f.step)}, whose network was restored after {plural(f.last, 'step')}"
+    return f"At step {count(f.step)}{untrained}, whose network was restored after {plural(f.last, 'step')}"
 
 
 def _learned(f: Findings) -> str:
@@ -245,6 +251,11 @@ def _overfitting(f: Findings) -> str:
 
 def _put_back(f: Findings) -> str:
     """Advise to use a restored network as it is."""
+    if f.averaged:
+        return (
+            f"Use it as it is: the moving average of the weights at step {count(f.step)} was restored, since the "
+            "stopping rule found it best."
+        )
     reason = ", which has the lowest error on held-out samples," if f.is_minimum else ""
     text = f"Use it as it is: the network of step {count(f.step)}{reason} was restored"
     if not f.rising > 1:
