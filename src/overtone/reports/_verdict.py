@@ -101,12 +101,11 @@ def _of_a_block(f: Findings, replies: list[str], block: str) -> list[str]:
 
 def _at(f: Findings) -> str:
     """State the step of the figures, and whether its network was restored."""
-    untrained = ", almost untrained" if f.step <= UNTRAINED < f.last else ""
-    if f.averaged:
-        return f"At step {count(f.step)}{untrained}, whose averaged weights were restored after {plural(f.last, 'step')}"
-    if f.step == f.last:
+    if f.step == f.last and not f.averaged:
         return f"At step {count(f.step)}"
-    return f"At step {count(f.step)}{untrained}, whose network was restored after {plural(f.last, 'step')}"
+    untrained = ", almost untrained" if f.step <= UNTRAINED < f.last else ""
+    restored = "averaged weights were" if f.averaged else "network was"
+    return f"At step {count(f.step)}{untrained}, whose {restored} restored after {plural(f.last, 'step')}"
 
 
 def _learned(f: Findings) -> str:
