@@ -10,7 +10,11 @@ import numpy as np
 import pytest
 
 from overtone.cli._durations import in_words, parse_duration
+from overtone.cli._main import cli
+from overtone.cli._study import _duration
 from overtone.comparing._task import ComparisonTask
+from overtone.errors import InputError
+from overtone.studies import StudyResult, StudySize, catalogue, find_study
 from tests.cli.calling import call, source, waves  # noqa: F401 - fixtures
 
 WITHOUT_TORCH = (
@@ -18,19 +22,79 @@ WITHOUT_TORCH = (
 )
 
 
-@pytest.mark.parametrize(
-    "words",
-    [["fit", "a.npy"], ["scan", "a.npy"], ["predict", "a.npy"], ["compare", "a.npy"]],
-    ids=lambda words: words[0],
-)
-def test_the_first_line_is_there_before_torch_is_imported(tmp_path: Path, words: list[str]) -> None:
+FIRST_LINES = {
+    ("fit", "a.npy"): "Reading a.npy.",
+    ("scan", "a.npy"): "Reading a.npy.",
+    ("predict", "a.npy"): "Reading a.npy.",
+    ("compare", "a.npy"): "Reading a.npy.",
+    ("lint", "a.npy", "--library", "tancik", "--value", "1"): "Reading a.npy.",
+    ("lab", "--signal", "a.npy", "--out", "lab.html"): "Reading a.npy.",
+    ("report", "run"): "Reading 1 run.",
+    ("verify", "a.npy", "b.npy"): "Comparing a.npy with b.npy.",
+    ("study", "list"): "Reading the results of all studies.",
+    ("study", "show", "mlp-low-first"): "Reading the result of mlp-low-first.",
+    ("study", "run", "mlp-low-first"): "Loading the studies.",
+    ("study", "report"): "Reading the results of all studies.",
+}
+QUICK_VERBS = {"convert", "schema", "mcp"}
+"""Verbs that take less than a second, and the server, which only answers."""
+
+
+@pytest.mark.parametrize(("words", "line"), FIRST_LINES.items(), ids=lambda words: " ".join(words[:2]))
+def test_the_first_line_is_there_before_torch_is_imported(
+    tmp_path: Path, words: tuple[str, ...], line: str
+) -> None:
     child = subprocess.run(
         [sys.executable, "-c", WITHOUT_TORCH, *words], cwd=tmp_path, capture_output=True, text=True
     )
-    assert child.stderr.startswith("Reading a.npy.\n")
-    # Torch was asked for afterwards, so that the line above cannot have come later.
+    assert child.stderr.startswith(f"{line}\n")
+    # Torch or NumPy was asked for afterwards, so that the line above cannot have come later.
     assert "import of" in child.stderr
     assert child.stdout == ""
+
+
+def test_every_verb_that_takes_longer_than_a_second_has_a_first_line() -> None:
+    assert {words[0] for words in FIRST_LINES} | QUICK_VERBS == set(cli.commands)
+
+
+def test_the_time_of_large_fields_is_stated(call, monkeypatch) -> None:  # noqa: F811
+    np.save("fields.npy", np.stack([waves((32, 32))] * 3)[:, None])
+    bytes_of_both = 2 * Path("fields.npy").stat().st_size
+    monkeypatch.setattr("overtone.cli._announcements.FIELD_BYTES", bytes_of_both / 10)
+    answer = call("verify", "fields.npy", "fields.npy")
+    assert answer.err == "Comparing fields.npy with fields.npy: about 10 s.\n"
+
+
+def test_a_comparison_states_its_total_and_what_it_excludes(call, source, monkeypatch) -> None:  # noqa: F811
+    def choose(_: object) -> None:
+        raise InputError("nothing", "that", "stop")
+
+    monkeypatch.setattr(ComparisonTask, "choose_bandwidth", choose)
+    words = ("compare", source, "--candidates", "gaussian,siren", "--time", "1m", "--processes", 2)
+    line = call(*words).err.splitlines()[1]
+    # A plain network and two others, three seeds each: five rounds of a minute on two processes.
+    assert line.startswith(
+        "9 trainings of 60 s, 2 at a time, take about 5 minutes. Choosing the bandwidth (about"
+    )
+    assert line.endswith("the other candidates and the page come on top; finished parts are not repeated.")
+    single = call(*words[:-1], 1, "--seeds", 1).err.splitlines()[1]
+    assert single.startswith("3 trainings of 60 s, take about 3 minutes.")
+    assert (
+        call("compare", source, "--steps", 100, "--processes", 1)
+        .err.splitlines()[1]
+        .startswith("9 trainings. ")
+    )
+
+
+def test_studies_state_their_computing_time(call) -> None:  # noqa: F811
+    stored = StudyResult.load(find_study("hat-conditioning"), StudySize.QUICK)
+    words = _duration([find_study("hat-conditioning")], "quick")
+    assert stored is not None
+    assert words == (
+        f"Running 1 study of size quick: {in_words(stored.seconds)} of computing on one core, less where "
+        "measurements are stored already."
+    )
+    assert _duration(list(catalogue().values()), "full").endswith("studies of size full: hours.")
 
 
 @pytest.mark.parametrize("text", ["90", "90s", "1.5m", "1m30s", "0.025h", "1m30", " 90S"])

@@ -18,6 +18,11 @@ def threads(note: int = 0) -> str | None:
     return os.environ.get("OMP_NUM_THREADS")
 
 
+def press_ctrl_c() -> str:
+    os.kill(os.getpid(), signal.SIGINT)
+    return "not interrupted"
+
+
 def fail(text: str) -> None:
     raise ValueError(text)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 import time
@@ -163,3 +164,12 @@ def test_wrong_arguments_are_refused_in_one_sentence(tmp_path):
         Store(file)
     with pytest.raises(RunError, match="expected a folder with space for a result"):
         Store(file / "below").put(task("square", x=1), 1)
+
+
+def test_ctrl_c_reaches_the_sweep_and_not_its_workers(tmp_path):
+    """A terminal sends it to all processes, also to those that are still being imported."""
+    (finished,) = sweep([task("press_ctrl_c")], Store(tmp_path), Local(1))
+    assert (finished.result, finished.error) == ("not interrupted", None)
+    # Here it still interrupts.
+    with pytest.raises(KeyboardInterrupt):
+        signal.raise_signal(signal.SIGINT)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
+import signal
 import threading
 import time
 from abc import ABC, abstractmethod
@@ -13,6 +15,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wai
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import ExitStack
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any, final
 
 from overtone._sweeps.task import Task
@@ -64,6 +67,11 @@ def run_task(task: Task) -> TaskOutcome:
     return TaskOutcome(task, result, error, time.perf_counter() - began)
 
 
+def available_cores() -> int:
+    """Return the number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
 _ATTEMPTS = 3
 """Attempts at a task whose worker died, before the task counts as failed."""
 
@@ -91,7 +99,7 @@ class Local(Workers):
 
     def run(self, tasks: Sequence[Task]) -> Iterator[TaskOutcome]:
         """Run every task; see `Workers.run`."""
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        cores = available_cores()
         processes = min(self.processes or cores, max(1, len(tasks)))
         queue = deque((task, 1) for task in tasks)
         running: dict[Future[TaskOutcome], tuple[_Worker, Task, int]] = {}
@@ -127,6 +135,24 @@ def _threads(share: int) -> int:
     return min(share, int(limit)) if limit.isdecimal() and int(limit) > 0 else share
 
 
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Start processes that never receive SIGINT; one that arrives here meanwhile is delivered afterwards.
+
+    Ctrl-C goes to all processes of a terminal: a worker, even while it is still starting, would print a traceback.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # The tracker of multiprocessing unblocks the signal when it starts, so that it must run already.
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
 class _Worker:
     """One process, replaced after its death; alone in its pool, so that its death costs no other task."""
 
@@ -135,7 +161,9 @@ class _Worker:
         self._pool = self._new()
 
     def submit(self, task: Task) -> Future[TaskOutcome]:
-        return self._pool.submit(run_task, task)
+        # The first task starts the process.
+        with _without_interrupts():
+            return self._pool.submit(run_task, task)
 
     def renew(self) -> None:
         self.end()

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from overtone._utils.text import plural
 from overtone.cli._durations import in_words
 
 if TYPE_CHECKING:
     from overtone.signals import Signal
 
 EXAMPLE = "the example picture"
+
+FIELD_BYTES = 150e6
+"""Bytes of two files of fields that are compared in a second, measured on one core of an x86 processor."""
 
 
 def announce(line: str) -> None:
@@ -38,3 +43,44 @@ def announce_choice(signal: Signal[Any]) -> None:
 
     if (seconds := choice_seconds(signal)) >= 1:
         announce(f"Choosing the bandwidth: {in_words(seconds)}.")
+
+
+def announce_fields(forecast: str, truth: str) -> None:
+    """Say that two files are being compared, and for how long if that follows from their sizes.
+
+    Args:
+        forecast: The first file; it may be missing.
+        truth: The second file; it may be missing.
+    """
+    paths = [Path(forecast), Path(truth)]
+    seconds = sum(path.stat().st_size for path in paths if path.is_file()) / FIELD_BYTES
+    duration = f": {in_words(seconds)}" if seconds >= 1 else ""
+    announce(f"Comparing {forecast} with {truth}{duration}.")
+
+
+def announce_trainings(
+    signal: Signal[Any], trainings: int, seconds: float | None, processes: int | None
+) -> None:
+    """Say how long the trainings of a comparison take together, and what comes on top.
+
+    Args:
+        signal: The samples, from which the bandwidth is chosen.
+        trainings: Number of trainings.
+        seconds: Limit of each; None if they are limited by steps.
+        processes: Number of processes; None for one per core.
+    """
+    from overtone._sweeps.workers import available_cores
+    from overtone.planning._duration import choice_seconds
+
+    side = min(processes or available_cores(), trainings)
+    parallel = f", {side} at a time" if side > 1 else ""
+    choice = in_words(choice_seconds(signal))
+    if seconds is None:
+        total = f"{plural(trainings, 'training')}{parallel}"
+    else:
+        duration = in_words(-(-trainings // side) * seconds)
+        total = f"{plural(trainings, 'training')} of {seconds:g} s{parallel}, take {duration}"
+    announce(
+        f"{total}. Choosing the bandwidth ({choice}), the other candidates and the page come on top; finished parts "
+        "are not repeated."
+    )

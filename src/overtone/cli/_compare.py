@@ -9,7 +9,7 @@ import click
 
 from overtone._config import StoppingConfig, TrainingConfig
 from overtone._utils.text import number, plural
-from overtone.cli._announcements import announce_reading
+from overtone.cli._announcements import announce_reading, announce_trainings
 from overtone.cli._completion import complete_candidates
 from overtone.cli._numbered import is_default, numbered
 from overtone.cli._options import (
@@ -53,7 +53,8 @@ def _candidate_flags(command: Any) -> Any:
             section,
             ["steps", "seconds"],
             steps="Optimizer steps of each network. [default: 1000, if no --time]",
-            seconds="Wall-clock budget of each network and seed.",
+            seconds="Wall clock of one training; each network is trained once per seed. The bandwidth, the other "
+            "candidates and the page come on top.",
         ),
         flag(
             "--parameters",
@@ -177,6 +178,8 @@ def compare_command(
         # The same comparison is continued, another one gets a directory of its own.
         out = next(name for name in numbered(out) if ComparisonDirectory(Path(name)).accepts(task))
     names = [name for name in words(options.pop("candidates")) if name]
+    trainings = options["seeds"] * sum(one.trained for one in select_candidates(names).values())
+    announce_trainings(signal, trainings, options["seconds"], options["processes"])
     # What is left in `options` afterwards are the arguments of `compare` by their own names.
     workers = Local(options.pop("processes"))
     limits = {name: options.pop(name) for name in ("steps", "seconds", "parameters")}

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import click
 
+from overtone.cli._announcements import announce_reading
 from overtone.cli._options import Verb, chain, examples, flag
 
 
@@ -59,6 +60,7 @@ def lab_command(out: Path | None, source: str | None) -> None:
 
 def _series(source: str) -> list[float]:
     """Read a signal with one axis; the mean of its channels."""
+    announce_reading(source)
     from overtone.cli._source import read_source
     from overtone.errors import InputError
 

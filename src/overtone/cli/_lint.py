@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from overtone._utils.text import by_axis, format_per_axis, number, percent
+from overtone.cli._announcements import announce_reading
 from overtone.cli._options import (
     Numbers,
     Verb,
@@ -87,6 +88,7 @@ def lint_command(
 
     The setting is compared with the bandwidth that the spectrum recommends, an estimate trusted to a factor of four.
     """
+    announce_reading(source)
     from overtone.planning import lint
 
     signal = read_source(source, reading_arguments(options))

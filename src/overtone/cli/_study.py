@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import contextlib
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from overtone._utils.optional import require_extra
+from overtone.cli._announcements import announce
 from overtone.cli._completion import complete_study
+from overtone.cli._durations import in_words
 from overtone.cli._options import Verb, chain, examples, flag, json_flag
 from overtone.cli._output import facts, paragraph, print_json
 from overtone.errors import InputError, RunError
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
     from overtone.studies import Study, StudyResult
 
 SIZES = ["smoke", "quick", "full"]
+
+DURATIONS = {"smoke": "seconds", "quick": "minutes on two cores", "full": "hours"}
 
 size_flag = flag(
     "--size",
@@ -55,6 +60,7 @@ def study() -> None:
 @chain(size_flag, results_flag, json_flag)
 def list_studies(size: str, results: str | None, as_json: bool) -> None:
     """List every claim with its last verdict and its computing time."""
+    announce("Reading the results of all studies.")
     from overtone.studies import catalogue
 
     results_by_study = [(entry, _load(entry, size, results)) for entry in catalogue().values()]
@@ -73,6 +79,7 @@ def list_studies(size: str, results: str | None, as_json: bool) -> None:
 @chain(size_flag, results_flag, json_flag)
 def show(name: str, size: str, results: str | None, as_json: bool) -> None:
     """Show the claim NAME, its test and the result."""
+    announce(f"Reading the result of {name}.")
     from overtone.studies import find_study
 
     entry = find_study(name)
@@ -138,6 +145,7 @@ def study_run(
 
     After an interruption the same command continues; finished measurements are not repeated.
     """
+    announce("Loading the studies.")
     from overtone._sweeps import Local, Ray, Workers
     from overtone.studies import StudySize, catalogue, find_study, run_studies
     from overtone.studies._wording import SMOKE_CAVEAT
@@ -147,6 +155,7 @@ def study_run(
     chosen = (
         list(catalogue().values()) if "all" in names else [find_study(name) for name in dict.fromkeys(names)]
     )
+    announce(_duration(chosen, size))
     workers: Workers = Local(processes)
     if ray is not None:
         workers = Ray(None if ray == "local" else ray, gpus=gpus)
@@ -194,9 +203,9 @@ def study_run(
 @json_flag
 def report_studies(size: str, results: str | None, out: str, as_json: bool) -> None:
     """Write one self-contained HTML page: every claim with its verdict, opening into its evidence."""
-    from overtone.studies import StudySize, catalogue
-
     require_extra("reports")
+    announce("Reading the results of all studies.")
+    from overtone.studies import StudySize, catalogue
     from overtone.studies._page import write_study_page
 
     every = list(catalogue().values())
@@ -208,6 +217,15 @@ def report_studies(size: str, results: str | None, out: str, as_json: bool) -> N
         print_json({"report": str(path)})
     else:
         click.echo(f"Report: {path.resolve().as_uri()}")
+
+
+def _duration(studies: Sequence[Study], size: str) -> str:
+    """Say how long studies take, from the computing time of the results that come with overtone."""
+    seconds = [result.seconds for entry in studies if (result := _load(entry, size, None)) is not None]
+    head = f"Running {len(studies)} {'study' if len(studies) == 1 else 'studies'} of size {size}"
+    if len(seconds) < len(studies):
+        return f"{head}: {DURATIONS[size]}."
+    return f"{head}: {in_words(sum(seconds))} of computing on one core, less where measurements are stored already."
 
 
 def _document(entry: Study, result: StudyResult | None) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from overtone._utils.text import number, plural
+from overtone.cli._announcements import announce_fields
 from overtone.cli._options import Numbers, Verb, chain, examples, flag, json_flag, words
 from overtone.cli._output import WIDTH, paragraph, print_json
 from overtone.errors import InputError, RunError
@@ -134,6 +135,7 @@ def verify_command(
     Both are NetCDF (.nc), Zarr (a folder) or GRIB (.grib), whose coordinates pair them, arrays (samples, channels,
     space; .npy) or named arrays (samples, space; .npz). FILE::GROUP is a group of NetCDF or Zarr.
     """
+    announce_fields(forecast, truth)
     from overtone.verification import verify
     from overtone.verification._files import read_fields
 
