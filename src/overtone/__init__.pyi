@@ -7,6 +7,7 @@ from . import errors as errors
 from . import fitting as fitting
 from . import lab as lab
 from . import nn as nn
+from . import operators as operators
 from . import planning as planning
 from . import plots as plots
 from . import probes as probes

@@ -16,7 +16,7 @@ from overtone.signals._geometry import Grid, Points
 from overtone.signals._readers._numbers import tensor
 
 Operator: TypeAlias = Callable[[Tensor, Tensor], Tensor]
-"""From points (P, d), whose gradient is required where a term is local, and values (P, C) to functionals (M, ...)."""
+"""From points (P, d) and values (P, C) of the field there to functionals (M, ...)."""
 
 SamplesMap: TypeAlias = Callable[[Tensor], Tensor]
 """From values (P, C) to functionals (M, ...), or back."""
@@ -106,6 +106,7 @@ class Term:
         groups: (M,) int64; functionals of one group are held out together, such as conjugate Fourier coefficients or
             all rays of an angle.
         local: Whether functional m depends on the field and its derivatives at point m alone.
+        derivatives: Whether the operator differentiates the values by the points, whose gradient it then requires.
         noise: Standard deviation of each datum, None where unknown; of the whole complex number for complex data.
     """
 
@@ -116,6 +117,7 @@ class Term:
     weight: float = 1.0
     groups: Tensor | None = None
     local: bool = False
+    derivatives: bool = False
     noise: float | None = None
 
     def __post_init__(self) -> None:
@@ -156,7 +158,7 @@ class Term:
             field: From points (P, d) to real values (P, C); pairs of them are complex where `complex_values`.
             complex_values: Whether channels are real and imaginary parts in turn.
         """
-        points = self.points.clone().requires_grad_(True) if self.local else self.points
+        points = self.points.clone().requires_grad_(True) if self.derivatives else self.points
         values = field(points)
         if complex_values:
             values = torch.view_as_complex(values.reshape(len(values), -1, 2).contiguous())
@@ -350,7 +352,7 @@ def measured(
     numbers = None if groups is None else torch.as_tensor(groups, device=data.device).to(torch.int64)
     points = geometry.coords().to(data.device)
     operator = SamplesOperator(forward, adjoint)
-    term = Term(name, operator, points, data, weight, numbers, False, noise)
+    term = Term(name, operator, points, data, weight, numbers, noise=noise)
     _check_map(operator, (len(points), len(channels)), data, complex_values)
     return Measured(geometry, (term,), tuple(channels), complex_values, name)
 

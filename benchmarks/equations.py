@@ -1,0 +1,430 @@
+"""Bandwidths chosen for equations against trained grids of bandwidths: `python -m benchmarks equations`."""
+
+from __future__ import annotations
+
+import json
+import math
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+
+from overtone import operators, signals, units
+from overtone.fitting import ModelConfig
+from overtone.nn import MLP
+from overtone.nn.encodings import Gaussian
+from overtone.operators._features import ConfiguredNetwork
+
+TAU = 2 * math.pi
+
+
+def gradient(u: Tensor, x: Tensor) -> Tensor:
+    """First derivatives (N, d) of one channel."""
+    return torch.autograd.grad(u.sum(), x, create_graph=True)[0]
+
+
+def second(u: Tensor, x: Tensor, axis: int = 0) -> Tensor:
+    """Second derivative along an axis."""
+    return gradient(gradient(u, x)[:, axis], x)[:, axis]
+
+
+def value(solution: Callable[[Tensor], Tensor]):
+    """Residual of boundary values."""
+    return lambda x, u: u - solution(x)
+
+
+ENDS = [[0.0], [1.0]]
+UNIT = ((0.0, 1.0),)
+SQUARE = ((0.0, 1.0), (0.0, 1.0))
+POINTS, PLANE, FACE = 400, 500, 40
+
+
+def line(residual, solution, domain=UNIT, points=POINTS, boundary=None, **options):
+    ends = torch.tensor([[domain[0][0]], [domain[0][1]]], dtype=torch.float64)
+    terms = {"equation": (residual, points), "boundary": (value(solution), ends)}
+    problem = operators.equation(boundary or terms, domain, **options)
+    return replace(problem, reference=solution)
+
+
+def plane(residual, solution, domain=SQUARE, extra=None, faces=None, **options):
+    places = operators.faces(domain, FACE) if faces is None else faces
+    terms = {"equation": (residual, PLANE), "boundary": (value(solution), places), **(extra or {})}
+    problem = operators.equation(terms, domain, **options)
+    return replace(problem, reference=solution)
+
+
+def first_order(x, u):
+    return gradient(u[:, 0], x)
+
+
+def poisson_two_scales():
+    def solution(x):
+        return torch.sin(TAU * x) + 0.1 * torch.sin(25 * TAU * x)
+
+    def residual(x, u):
+        f = TAU**2 * torch.sin(TAU * x[:, 0]) + 0.1 * (25 * TAU) ** 2 * torch.sin(25 * TAU * x[:, 0])
+        return (second(u[:, 0], x) + f) / 1000
+
+    return line(residual, solution)
+
+
+def helmholtz(waves):
+    # A fifth of a wavelength more: at whole numbers the square is in resonance, and no solution is unique.
+    k = TAU * (waves + 0.2)
+
+    def solution(x):
+        return torch.sin(k * x + 0.3)
+
+    return line(lambda x, u: second(u[:, 0], x) / k**2 + u[:, 0], solution)
+
+
+def complex_helmholtz():
+    """u'' / k^2 + (1 + 0.1 i) u = 0 with u = exp(i q x)."""
+    k = TAU * 5
+    q = k * (1 + 0.1j) ** 0.5
+
+    def solution(x):
+        wave = torch.exp(1j * q * x)
+        return torch.cat([wave.real, wave.imag], dim=1)
+
+    def residual(x, u):
+        real, imag = second(u[:, 0], x) / k**2, second(u[:, 1], x) / k**2
+        return torch.stack([real + u[:, 0] - 0.1 * u[:, 1], imag + u[:, 1] + 0.1 * u[:, 0]], dim=1)
+
+    return line(residual, solution, channels=2)
+
+
+def advection(width=0.02):
+    def solution(x):
+        return x - (torch.exp((x - 1) / width) - math.exp(-1 / width)) / (1 - math.exp(-1 / width))
+
+    return line(lambda x, u: -width * second(u[:, 0], x) + gradient(u[:, 0], x)[:, 0] - 1, solution)
+
+
+def straight_line():
+    return line(lambda x, u: second(u[:, 0], x), lambda x: x / 100, domain=((0.0, 100.0),))
+
+
+def oscillator():
+    """u'' + 0.1 u' + u = cos(1.7 t) on [0, 50] from u(0) = 1, u'(0) = 0: eight periods and more."""
+    a, w, d = 1.7, math.sqrt(1 - 0.05**2), 0.05
+    real, imag = 1 - a * a, 0.1 * a
+    p, q = real / (real**2 + imag**2), imag / (real**2 + imag**2)
+    c1 = 1 - p
+    c2 = (d * c1 - a * q) / w
+
+    def solution(t):
+        free = torch.exp(-d * t) * (c1 * torch.cos(w * t) + c2 * torch.sin(w * t))
+        return free + p * torch.cos(a * t) + q * torch.sin(a * t)
+
+    def residual(t, u):
+        return second(u[:, 0], t) + 0.1 * gradient(u[:, 0], t)[:, 0] + u[:, 0] - torch.cos(a * t[:, 0])
+
+    start = [[0.0]]
+    terms = {
+        "equation": (residual, POINTS),
+        "value": (value(torch.ones_like), start),
+        "slope": (first_order, start),
+    }
+    return line(residual, solution, domain=((0.0, 50.0),), boundary=terms)
+
+
+def beam():
+    """u'''' = f of a clamped beam, scaled by the load."""
+
+    def solution(x):
+        return torch.sin(1.5 * TAU * x) ** 2
+
+    def residual(x, u):
+        k = 3 * TAU
+        load = -0.5 * k**4 * torch.cos(k * x[:, 0])
+        return (second(second(u[:, 0], x), x) - load) / k**4
+
+    terms = {
+        "equation": (residual, POINTS),
+        "value": (value(solution), ENDS),
+        "slope": (first_order, ENDS),
+    }
+    return line(residual, solution, boundary=terms)
+
+
+def cubic():
+    """u'' / k^2 - u^3 = f, smooth, nonlinear and of one solution."""
+    k = 2.5 * TAU
+
+    def solution(x):
+        return torch.sin(k * x) + 0.5 * x
+
+    def residual(x, u):
+        s = solution(x)[:, 0]
+        return second(u[:, 0], x) / k**2 - u[:, 0] ** 3 + torch.sin(k * x[:, 0]) + s**3
+
+    return line(residual, solution)
+
+
+def plane_wave(waves, stretched=0.0):
+    """Helmholtz equation in a square; `stretched` makes the wave number depend on place."""
+    k = TAU * waves
+
+    def phase(x):
+        return k * (0.8 * x[:, :1] * (1 + stretched * x[:, :1]) + 0.6 * x[:, 1:])
+
+    def solution(x):
+        return torch.sin(phase(x))
+
+    def residual(x, u):
+        # (d phase)^2 u + laplacian u = phase'' cos(phase)
+        slope0, slope1 = k * 0.8 * (1 + 2 * stretched * x[:, 0]), k * 0.6
+        bend = k * 0.8 * 2 * stretched * torch.cos(phase(x)[:, 0])
+        total = second(u[:, 0], x, 0) + second(u[:, 0], x, 1) + (slope0**2 + slope1**2) * u[:, 0] - bend
+        return total / k**2
+
+    return plane(residual, solution)
+
+
+def wave(periods):
+    """u_tt = c^2 u_xx with u = sin(2 pi x) cos(2 pi n t): c = n, on (x, t)."""
+
+    def solution(x):
+        return torch.sin(TAU * x[:, :1]) * torch.cos(TAU * periods * x[:, 1:])
+
+    def residual(x, u):
+        return (second(u[:, 0], x, 1) - periods**2 * second(u[:, 0], x, 0)) / (TAU * periods) ** 2
+
+    start = operators.faces(SQUARE, FACE, axis=1, end="low")
+    sides = torch.cat([operators.faces(SQUARE, FACE, axis=0), start])
+    slope = {"slope": (lambda x, u: gradient(u[:, 0], x)[:, 1] / (TAU * periods), start)}
+    return plane(residual, solution, extra=slope, faces=sides)
+
+
+def ultrasound():
+    """A pulse of 3 MHz in water, c = 1.5 mm per microsecond, over 1.5 mm and 1 microsecond."""
+    c, frequency = 1.5, 3.0
+    domain = signals.Domain((0.0, 0.0), (1.5, 1.0), ("mm", "us"))
+
+    def phase(x):
+        return x[:, 1:] - x[:, :1] / c
+
+    def solution(x):
+        return torch.sin(TAU * frequency * phase(x)) * torch.exp(-((phase(x) / 0.6) ** 2))
+
+    def residual(x, u):
+        return (second(u[:, 0], x, 1) - c**2 * second(u[:, 0], x, 0)) / (TAU * frequency) ** 2
+
+    start = operators.faces(domain, FACE, axis=1, end="low")
+    sides = torch.cat([operators.faces(domain, FACE, axis=0), start])
+
+    def speed(x, u):
+        place = x.detach().clone().requires_grad_(True)
+        known = gradient(solution(place)[:, 0], place)[:, 1].detach()
+        return (gradient(u[:, 0], x)[:, 1] - known) / (TAU * frequency)
+
+    return plane(residual, solution, domain, extra={"speed": (speed, start)}, faces=sides)
+
+
+def heat():
+    rate = 0.02
+
+    def solution(x):
+        a, b = TAU * 1.0, TAU * 4.0
+        first = torch.sin(a * x[:, :1]) * torch.exp(-rate * a**2 * x[:, 1:])
+        return first + 0.5 * torch.sin(b * x[:, :1]) * torch.exp(-rate * b**2 * x[:, 1:])
+
+    def residual(x, u):
+        return gradient(u[:, 0], x)[:, 1] - rate * second(u[:, 0], x, 0)
+
+    sides = torch.cat(
+        [operators.faces(SQUARE, FACE, axis=0), operators.faces(SQUARE, FACE, axis=1, end="low")]
+    )
+    return plane(residual, solution, faces=sides)
+
+
+def schroedinger():
+    """i u_t = -u_xx / k of two plane waves, real and imaginary part as channels."""
+    waves = ((2.0, 0.7), (-1.0, 0.7))
+
+    def solution(x):
+        total = 0
+        for n, size in waves:
+            total = total + size * torch.exp(1j * TAU * (n * x[:, :1] - n * n * x[:, 1:]))
+        return torch.cat([total.real, total.imag], dim=1)
+
+    def residual(x, u):
+        # u_t = i / (2 pi) u_xx has waves exp(2 pi i (n x - n^2 t)).
+        real = gradient(u[:, 0], x)[:, 1] + second(u[:, 1], x, 0) / TAU
+        imag = gradient(u[:, 1], x)[:, 1] - second(u[:, 0], x, 0) / TAU
+        return torch.stack([real, imag], dim=1) / TAU
+
+    sides = torch.cat(
+        [operators.faces(SQUARE, FACE, axis=0), operators.faces(SQUARE, FACE, axis=1, end="low")]
+    )
+    return plane(residual, solution, faces=sides, channels=2)
+
+
+def burgers(viscosity=0.02):
+    """u_t + u u_x = nu u_xx on [-1, 1] x [0, 1] from -sin(pi x), by the integral of Cole and Hopf."""
+    domain = ((-1.0, 1.0), (0.0, 1.0))
+    import numpy as np
+
+    nodes, weights = np.polynomial.hermite.hermgauss(120)
+    nodes, weights = torch.from_numpy(nodes), torch.from_numpy(weights)
+
+    def solution(x):
+        eta = torch.sqrt(4 * viscosity * x[:, 1:].clamp(min=1e-12)) * nodes
+        y = x[:, :1] - eta
+        # exp(-cos(pi y) / (2 pi nu)), shifted so that it cannot overflow.
+        kernel = weights * torch.exp(-(torch.cos(math.pi * y) + 1) / (2 * math.pi * viscosity))
+        return -((torch.sin(math.pi * y) * kernel).sum(1) / kernel.sum(1))[:, None]
+
+    def residual(x, u):
+        slopes = gradient(u[:, 0], x)
+        return slopes[:, 1] + u[:, 0] * slopes[:, 0] - viscosity * second(u[:, 0], x, 0)
+
+    sides = torch.cat(
+        [operators.faces(domain, FACE, axis=0), operators.faces(domain, FACE, axis=1, end="low")]
+    )
+    return plane(residual, solution, domain, faces=sides)
+
+
+def allen_cahn():
+    """u_t = 1e-4 u_xx + 5 (u - u^3) on [-1, 1] x [0, 1] from x^2 cos(pi x), periodic, by a spectral method."""
+    domain = ((-1.0, 1.0), (0.0, 1.0))
+    import numpy as np
+    from scipy.interpolate import RegularGridInterpolator
+
+    n, steps = 512, 400
+    grid = -1 + 2 * np.arange(n) / n
+    k = math.pi * np.fft.fftfreq(n, 1 / n)
+    u, dt, frames = grid**2 * np.cos(math.pi * grid), 1 / steps, []
+    for _ in range(steps + 1):
+        frames.append(np.append(u, u[0]))
+        for _ in range(4):
+            h = dt / 4
+            # The reaction u' = 5 (u - u^3) has a closed solution; diffusion is exact in Fourier space.
+            u = np.fft.ifft(np.exp(-1e-4 * k**2 * h) * np.fft.fft(u)).real
+            u = u * np.exp(5 * h) / np.sqrt(1 + u * u * (np.exp(10 * h) - 1))
+    table = RegularGridInterpolator(
+        (np.linspace(0, 1, steps + 1), np.append(grid, 1.0)), np.array(frames), method="linear"
+    )
+
+    def solution(x):
+        return torch.from_numpy(table(x.detach().numpy()[:, ::-1]))[:, None]
+
+    def residual(x, u):
+        v = u[:, 0]
+        return gradient(v, x)[:, 1] - 1e-4 * second(v, x, 0) - 5 * (v - v**3)
+
+    sides = torch.cat(
+        [operators.faces(domain, FACE, axis=0), operators.faces(domain, FACE, axis=1, end="low")]
+    )
+    return plane(residual, solution, domain, faces=sides)
+
+
+DESIGN = {
+    "Poisson, two scales": poisson_two_scales,
+    "Helmholtz, 8 wavelengths": lambda: helmholtz(8),
+    "advection-diffusion": advection,
+    "oscillator on [0, 50]": oscillator,
+    "cubic": cubic,
+    "Helmholtz 2-D, 2 wavelengths": lambda: plane_wave(2),
+    "wave, 1 period": lambda: wave(1),
+    "heat": heat,
+}
+"""Problems that the rules were designed on."""
+
+SEALED = {
+    "Helmholtz, 4 wavelengths": lambda: helmholtz(4),
+    "Helmholtz, 16 wavelengths": lambda: helmholtz(16),
+    "Helmholtz, complex": complex_helmholtz,
+    "u'' = 0 on [0, 100]": straight_line,
+    "beam": beam,
+    "Helmholtz 2-D, 4 wavelengths": lambda: plane_wave(4),
+    "Helmholtz 2-D, inhomogeneous": lambda: plane_wave(2.5, 0.4),
+    "wave, 4 periods": lambda: wave(4),
+    "ultrasound of 3 MHz": ultrasound,
+    "Schroedinger": schroedinger,
+    "Burgers": burgers,
+    "Allen-Cahn": allen_cahn,
+}
+"""Problems that nobody looked at before the rules were settled."""
+
+STEPS, SEEDS = {1: 1000, 2: 700}, (0, 1)
+"""Steps by number of axes, and seeds."""
+
+LADDER = {1: (0.5, 1.0, 2.0, 4.0, 8.0, 16.0), 2: (0.25, 0.5, 1.0, 2.0, 4.0)}
+"""Standard deviations in the trained grid, in cycles per domain, by number of axes."""
+
+SETTINGS = ModelConfig("gaussian", activation="tanh", width=64, depth=3, features=64)
+CACHE = Path(__file__).parents[1] / "build" / "equations.json"
+"""Trained errors, so that an interrupted run goes on."""
+
+
+class MultiScale(nn.Module):
+    """Fourier features of several sigmas through one trunk, joined before the output, as DeepXDE's MsFFN."""
+
+    def __init__(self, problem, sigmas, seed):
+        super().__init__()
+        geometry = problem.geometry
+        self.encodings = nn.ModuleList(
+            Gaussian(geometry.axes, 64, sigma, seed=seed + i) for i, sigma in enumerate(sigmas)
+        )
+        self.trunk = MLP(128, 64, width=64, depth=2, activation=nn.Tanh(), seed=seed)
+        self.output = nn.Linear(64 * len(sigmas), problem.outputs)
+
+    def forward(self, x):
+        # Coordinates as they are: the library does not scale them.
+        parts = [torch.tanh(self.trunk(encoding(x, torch.float32))) for encoding in self.encodings]
+        return self.output(torch.cat(parts, dim=1))
+
+
+def network(problem, setting, seed):
+    """A network of one sigma in cycles per domain, or of DeepXDE's example: sigmas 1 and 10 without 2 pi."""
+    if setting == "1 and 10":
+        torch.manual_seed(seed)
+        return MultiScale(problem, [1 / TAU, 10 / TAU], seed)
+    bandwidth = tuple(units.gaussian_bandwidth(s) for s in per_axis(problem, float(setting)))
+    return ConfiguredNetwork(problem, SETTINGS)(bandwidth, seed)
+
+
+def per_axis(problem, cycles):
+    geometry = problem.geometry
+    pairs = list(zip(geometry.extent, geometry.units, strict=True))
+    return tuple(cycles / max(e for e, u in pairs if u == unit) for _, unit in pairs)
+
+
+def error(problem, field, count=2000):
+    """Relative L2 error at random places."""
+    unit = torch.rand(
+        count, problem.geometry.axes, generator=torch.Generator().manual_seed(5), dtype=torch.float64
+    )
+    x = torch.tensor(problem.geometry.origin) + torch.tensor(problem.geometry.extent) * unit
+    with torch.no_grad():
+        truth = problem.reference(x)
+        return float((field(x).double() - truth).norm() / truth.norm())
+
+
+def trained(name, make, setting, seed, cache):
+    """Error and seconds of one training, from the cache where it is there."""
+    problem = make()
+    steps = STEPS[problem.geometry.axes]
+    key = f"{name}|{setting}|{seed}|{steps}"
+    if key not in cache:
+        start = time.perf_counter()
+        module = network(problem, setting, seed)
+        operators.train_network(problem, module, steps)
+        cache[key] = (error(problem, module), time.perf_counter() - start)
+        CACHE.parent.mkdir(exist_ok=True)
+        CACHE.write_text(json.dumps(cache))
+    return cache[key]
+
+
+def fill(problems, cache):
+    """Train the grid and the defaults."""
+    for seed in SEEDS:
+        for name, make in problems.items():
+            settings = LADDER[make().geometry.axes]
+            for setting in (*settings, 10.0, "1 and 10"):
+                trained(name, make, setting, seed, cache)

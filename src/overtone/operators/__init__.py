@@ -1,0 +1,5 @@
+"""Fields known through operators: equations with their boundary, and any linear measurements."""
+
+import lazy_loader
+
+__getattr__, __dir__, __all__ = lazy_loader.attach_stub(__name__, __file__)

@@ -1,0 +1,10 @@
+from ._choose import Choice as Choice
+from ._choose import ChoiceVerdict as ChoiceVerdict
+from ._choose import TriedBandwidth as TriedBandwidth
+from ._choose import choose_bandwidth as choose_bandwidth
+from ._equation import equation as equation
+from ._equation import faces as faces
+from ._kernel import KernelSolution as KernelSolution
+from ._symbol import Symbol as Symbol
+from ._symbol import symbol as symbol
+from ._training import train_network as train_network

@@ -1,0 +1,278 @@
+"""Operators applied to the features of a network: its encoding and random copies of its hidden layers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, TypeAlias, final
+
+import torch
+from torch import Tensor, nn
+
+from overtone._config import ModelConfig
+from overtone._utils.seeding import derive_seed
+from overtone.errors import InputError
+from overtone.nn._build import build_field
+from overtone.nn._networks import Field
+from overtone.nn._networks.mlp import Network
+from overtone.operators._derivatives import MultiIndex, derivatives, multi_indices
+from overtone.operators._linear_part import Check, linear_part
+from overtone.signals import Measured, Term
+
+Builder: TypeAlias = Callable[[tuple[float, ...], int], nn.Module]
+"""From a bandwidth per axis, in cycles per unit, and a seed to an untrained network of physical coordinates."""
+
+Features: TypeAlias = Callable[[Tensor], Tensor]
+"""From points (N, d) to features (N, F), each row from its own point."""
+
+COLUMNS = 320
+"""Features of all random copies together."""
+
+
+@final
+@dataclass(frozen=True)
+class _Scaling:
+    """Outputs of a network as they are, in the form of a signal's normalisation."""
+
+    offset: Tensor
+    scale: Tensor
+
+
+@final
+@dataclass(frozen=True)
+class _Shape:
+    """What `build_field` reads of a signal."""
+
+    geometry: Any
+    normalisation: _Scaling
+
+
+@final
+@dataclass(frozen=True)
+class ConfiguredNetwork:
+    """The builder of networks from settings.
+
+    Attributes:
+        problem: The measured field.
+        settings: Encoding, activations and sizes.
+    """
+
+    problem: Measured
+    settings: ModelConfig
+
+    def __call__(self, bandwidth: tuple[float, ...], seed: int) -> nn.Module:
+        """Return an untrained network of a bandwidth."""
+        outputs = self.problem.outputs
+        scaling = _Scaling(torch.zeros(outputs, device="cpu"), torch.ones(outputs, device="cpu"))
+        settings = replace(self.settings, bandwidth=bandwidth)
+        return build_field(_Shape(self.problem.geometry, scaling), settings, seed)
+
+
+def hidden_layer(network: nn.Module) -> Features:
+    """Return the activations that a network's last linear layer reads, as a function of coordinates.
+
+    Args:
+        network: A field, a network, or any module with an `nn.Linear` that is applied last.
+
+    Raises:
+        InputError: If there is no linear layer.
+    """
+    body = network.body if isinstance(network, Field) else network
+    linears = [m for m in body.modules() if isinstance(m, nn.Linear)]
+    if not linears:
+        raise InputError(
+            "a network whose output is a linear layer",
+            type(network).__name__,
+            "end it with nn.Linear",
+            "network",
+        )
+    last = body.linears[-1] if isinstance(body, Network) else linears[-1]
+
+    def features(x: Tensor) -> Tensor:
+        captured: list[Tensor] = []
+        handle = last.register_forward_pre_hook(lambda _, inputs: captured.append(inputs[0]))
+        try:
+            network(x)
+        finally:
+            handle.remove()
+        return captured[-1]
+
+    return features
+
+
+@final
+@dataclass(frozen=True)
+class NetworkFeatures:
+    """Last hidden layers of random copies of a network, with a constant: what its output layer combines.
+
+    Attributes:
+        layers: One function per copy.
+        width: Features in all, without the constant.
+    """
+
+    layers: tuple[Features, ...]
+    width: int
+
+    @staticmethod
+    def of(
+        builder: Builder, bandwidth: tuple[float, ...], seed: int, axes: int, columns: int = COLUMNS
+    ) -> NetworkFeatures:
+        """Draw copies until they have enough features.
+
+        Args:
+            builder: Builds the network.
+            bandwidth: Per axis, in cycles per unit.
+            seed: Seed of the copies.
+            axes: Number of coordinates.
+            columns: Features in all, at least.
+        """
+        layers: list[Features] = []
+        count = 0
+        probe = torch.zeros(1, axes, dtype=torch.float64, device="cpu")
+        while count < columns:
+            # float64: second derivatives of high frequencies lose eight digits in float32.
+            copy = builder(bandwidth, derive_seed(seed, "copy", str(len(layers))))
+            layer = hidden_layer(copy.double().requires_grad_(False))
+            layers.append(layer)
+            count += layer(probe).shape[1]
+        return NetworkFeatures(tuple(layers), count)
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the features (N, F + 1) at points (N, d): layers / sqrt(F), and 1."""
+        parts = [layer(x) / math.sqrt(self.width) for layer in self.layers]
+        return torch.cat([*parts, torch.ones_like(x[:, :1])], dim=1)
+
+
+@final
+@dataclass(frozen=True)
+class FourierFeatures:
+    """cos and sin(2 pi b x) / sqrt(m) of random b, and 1: plain features for the kernel solution.
+
+    Attributes:
+        frequencies: (m, d) in cycles per unit.
+    """
+
+    frequencies: Tensor
+
+    @staticmethod
+    def of(bandwidths: Sequence[tuple[float, ...]], count: int, seed: int) -> FourierFeatures:
+        """Draw equally many frequencies of each of several bandwidths.
+
+        Args:
+            bandwidths: Standard deviations per axis, in cycles per unit.
+            count: Frequencies in all.
+            seed: Seed of the draw.
+        """
+        draw = torch.Generator(device="cpu").manual_seed(derive_seed(seed, "Fourier features") % 2**63)
+        parts = []
+        for sigma in bandwidths:
+            normal = torch.randn(
+                max(1, count // len(bandwidths)),
+                len(sigma),
+                generator=draw,
+                dtype=torch.float64,
+                device="cpu",
+            )
+            parts.append(normal * torch.tensor(sigma, dtype=torch.float64, device="cpu"))
+        return FourierFeatures(torch.cat(parts))
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the features (N, 2 m + 1) at points (N, d)."""
+        phase = 2 * math.pi * x @ self.frequencies.T
+        scale = math.sqrt(len(self.frequencies))
+        return torch.cat([phase.cos() / scale, phase.sin() / scale, torch.ones_like(x[:, :1])], dim=1)
+
+
+@final
+@dataclass(eq=False)
+class Applied:
+    """A problem's operators applied to features: matrices, and their change where an equation is nonlinear.
+
+    The unknowns are one coefficient per feature and channel, (C, F).
+
+    Attributes:
+        problem: The measured field.
+        features: The features.
+        checks: What each term's operator is.
+    """
+
+    problem: Measured
+    features: Features
+    checks: Sequence[Check]
+    _jets: dict[int, Tensor] = field(default_factory=dict)
+    _fixed: dict[int, tuple[Tensor, Tensor]] = field(default_factory=dict)
+
+    def system(self, coefficients: Tensor | None = None) -> tuple[Tensor, Tensor]:
+        """Return A and r with weighted residuals r at the coefficients and A their derivative: loss = |r|^2.
+
+        Args:
+            coefficients: (C, F) about which to linearise; zeros if None.
+
+        Returns:
+            (R, C F) and (R,), float64, or complex128 for complex fields.
+        """
+        rows, right = [], []
+        for i, term in enumerate(self.problem.terms):
+            matrix, start = self._rows(i, term, coefficients)
+            scale = math.sqrt(term.weight / len(start))
+            rows.append(matrix * scale)
+            right.append(start * scale)
+        if not self.problem.complex_values:
+            # Complex residuals of real coefficients: real and imaginary parts are rows of their own.
+            rows = [torch.cat([m.real, m.imag]) if m.is_complex() else m for m in rows]
+            right = [torch.cat([r.real, r.imag]) if r.is_complex() else r for r in right]
+        dtype = torch.complex128 if self.problem.complex_values else torch.float64
+        return torch.cat([m.to(dtype) for m in rows]), torch.cat([r.to(dtype) for r in right])
+
+    def _rows(self, i: int, term: Term, coefficients: Tensor | None) -> tuple[Tensor, Tensor]:
+        known = self.checks[i]
+        if term.local and not known.linear:
+            indices = multi_indices(term.points.shape[1], max(known.order, 1))
+            jets = self._jets_of(i, term, indices)
+            state = None if coefficients is None else torch.einsum("anf,cf->anc", jets, coefficients)
+            part = linear_part(term, self.problem.outputs, state, max(known.order, 1))
+            return part.columns(jets).flatten(0, 1).flatten(1), part.value.flatten()
+        if i not in self._fixed:
+            self._fixed[i] = self._linear_rows(term, max(known.order, 1))
+        matrix, start = self._fixed[i]
+        return matrix, start if coefficients is None else start + matrix @ coefficients.flatten().to(
+            matrix.dtype
+        )
+
+    def _jets_of(self, i: int, term: Term, indices: Sequence[MultiIndex]) -> Tensor:
+        if i not in self._jets:
+            self._jets[i] = derivatives(self.features, term.points.double(), indices)
+        return self._jets[i]
+
+    def _linear_rows(self, term: Term, order: int) -> tuple[Tensor, Tensor]:
+        if term.local:
+            part = linear_part(term, self.problem.outputs, order=order).reduced()
+            jets = derivatives(self.features, term.points.double(), part.indices)
+            return part.columns(jets).flatten(0, 1).flatten(1), part.value.flatten()
+        return _columns_one_by_one(term, self.features, self.problem)
+
+
+def _columns_one_by_one(term: Term, features: Features, problem: Measured) -> tuple[Tensor, Tensor]:
+    """The operator applied to each feature in each channel, for operators that read several points at once."""
+    x = term.points.double()
+    channels = len(problem.channels)
+    if not term.derivatives:
+        with torch.no_grad():
+            table = features(x)
+    count = features(x[:1]).shape[1]
+    dtype = torch.complex128 if problem.complex_values else torch.float64
+
+    def image(channel: int, column: int | None) -> Tensor:
+        place = x.clone().requires_grad_(term.derivatives)
+        # sin(0 x) instead of zeros keeps the graph of derivatives.
+        base = torch.sin(0 * place.sum(1)) if term.derivatives else torch.zeros_like(place[:, 0])
+        zero = base.to(dtype)
+        values = [zero] * channels
+        if column is not None:
+            values[channel] = (features(place) if term.derivatives else table)[:, column].to(dtype) + zero
+        return term.operator(place, torch.stack(values, dim=1)).detach().flatten()
+
+    start = image(0, None)
+    columns = [image(c, f) - start for c in range(channels) for f in range(count)]
+    return torch.stack(columns, dim=1), start - term.data.flatten()

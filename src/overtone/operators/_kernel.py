@@ -1,0 +1,163 @@
+"""The kernel solution: least squares on random Fourier features with the ridge free, judged by held-out residuals."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from overtone._utils.seeding import derive_seed
+from overtone.operators._features import Applied, FourierFeatures
+from overtone.operators._least_squares import RidgeSolver, Solution, solve
+from overtone.operators._linear_part import Check
+from overtone.signals import Measured
+
+RIDGES = (1e-28, 1e-24, 1e-20, 1e-16, 1e-12, 1e-8, 1e-4)
+"""Ridges tried, relative to the largest eigenvalue; held-out residuals choose."""
+
+FREQUENCIES = {1: 150, 2: 300}
+"""Random frequencies per number of axes; that of two axes for more."""
+
+TRUSTED = 1e-3
+"""Root of held-out loss over that of the zero field below which the solution is trusted (equations without noise)."""
+
+UNDETERMINED = 1e-4
+"""Size of A on fields of mean square 1, relative to its median, below which the data do not determine a field."""
+
+RESOLVED = 1e-6
+"""Relative size of the combinations of features that count as fields."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class KernelSolution:
+    """The field that random Fourier features give, with how far it can be trusted.
+
+    Attributes:
+        field: From points (N, d) to values (N, outputs).
+        sigma: Standard deviation of the frequencies per axis, in cycles per unit.
+        ridge: The ridge that held-out residuals chose.
+        relative_residual: Root of the held-out loss over that of the zero field.
+        undetermined: Number of fields, of those that the features resolve, on which all functionals nearly vanish: the
+            data determine the solution only up to these.
+        resolved: Number of fields that the features resolve.
+        converged: Whether Gauss-Newton steps settled; True for linear equations.
+    """
+
+    field: Solution
+    sigma: tuple[float, ...]
+    ridge: float
+    relative_residual: float
+    undetermined: int
+    resolved: int
+    converged: bool
+
+    @property
+    def trusted(self) -> bool:
+        """Whether held-out residuals are small and the data determine the field."""
+        return self.relative_residual < TRUSTED and self.undetermined == 0 and self.converged
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """Return the field (N, outputs) at points (N, d)."""
+        return self.field(x)
+
+
+def zero_loss(problem: Measured) -> float:
+    """Return the loss of the zero field."""
+
+    # sin(0 x), since derivatives of 0 * x have no graph.
+    def zero(x: Tensor) -> Tensor:
+        return torch.sin(0 * x.sum(1, keepdim=True)).expand(-1, problem.outputs)
+
+    return float(problem.loss(zero).detach())
+
+
+def kernel_solution(
+    train: Measured,
+    held_out: Measured,
+    sigmas: Sequence[tuple[float, ...]],
+    checks: Sequence[Check],
+    *,
+    seed: int = 0,
+) -> KernelSolution:
+    """Return the solution of least held-out loss over standard deviations of frequencies and ridges.
+
+    Args:
+        train: The functionals to fit.
+        held_out: Those that choose.
+        sigmas: Standard deviations of frequencies to try, per axis.
+        checks: What each term's operator is.
+        seed: Seed of the frequencies.
+    """
+    linear = all(known.linear for known in checks)
+    zero = zero_loss(held_out)
+    count = FREQUENCIES.get(train.geometry.axes, FREQUENCIES[2])
+    # Nonlinear equations are linearised in each Gauss-Newton step: one ridge.
+    ridges = RIDGES if linear else (1e-12,)
+    best: tuple[float, Solution, tuple[float, ...], float] | None = None
+    for sigma in sigmas:
+        features = FourierFeatures.of([sigma], count, derive_seed(seed, "kernel"))
+        if linear:
+            matrix, start = Applied(train, features, checks).system()
+            decomposed = RidgeSolver(matrix, accurate=True)
+            fields = [
+                (r, Solution(features, decomposed.solve(-start, r).reshape(len(train.channels), -1), 0.0))
+                for r in ridges
+            ]
+        else:
+            fields = [(r, solve(train, features, r, checks, accurate=True)) for r in ridges]
+        for ridge, field in fields:
+            loss = float(held_out.loss(field).detach())
+            if math.isfinite(loss) and (best is None or loss < best[0]):
+                best = (loss, field, sigma, ridge)
+    assert best is not None
+    loss, field, sigma, ridge = best
+    few, many = undetermined(train, field, checks)
+    relative = math.sqrt(loss / zero) if zero > 0 else math.sqrt(loss)
+    return KernelSolution(field, sigma, ridge, relative, few, many, field.converged)
+
+
+def undetermined(problem: Measured, field: Solution, checks: Sequence[Check]) -> tuple[int, int]:
+    """Return how many fields of mean square 1 the functionals do not see, and how many the features resolve.
+
+    Args:
+        problem: The measured field; a nonlinear one is linearised about the solution.
+        field: The solution, whose features are the fields considered.
+        checks: What each term's operator is.
+    """
+    matrix, _ = Applied(problem, field.features, checks).system(
+        None if all(known.linear for known in checks) else field.coefficients
+    )
+    values = field.features(domain_points(problem, 2 * matrix.shape[1], 0)).to(matrix.dtype)
+    # Per channel the same features: combinations of mean square 1 that are no more than rounding apart are left out.
+    _, sizes, basis = torch.linalg.svd(values / math.sqrt(len(values)), full_matrices=False)
+    large = sizes > RESOLVED * sizes[0]
+    combinations = basis[large].mH / sizes[large]
+    channels = matrix.shape[1] // values.shape[1]
+    blocks = [part @ combinations for part in matrix.split(values.shape[1], dim=1)]
+    singular = torch.linalg.svdvals(torch.cat(blocks, dim=1))
+    fields = channels * int(large.sum())
+    # Fewer functionals than fields leave at least the difference.
+    missing = max(0, fields - len(singular))
+    return missing + int((singular < UNDETERMINED * singular.median()).sum()), fields
+
+
+def domain_points(problem: Measured, count: int, seed: int) -> Tensor:
+    """Return random points (count, d) in the box that holds the field.
+
+    Args:
+        problem: The measured field.
+        count: Number of points.
+        seed: Seed of the draw.
+    """
+    geometry = problem.geometry
+    draw = torch.Generator(device="cpu").manual_seed(derive_seed(seed, "points in the domain") % 2**63)
+    unit = torch.rand(count, geometry.axes, generator=draw, dtype=torch.float64, device="cpu")
+    low, extent = (
+        torch.tensor(v, dtype=torch.float64, device="cpu") for v in (geometry.origin, geometry.extent)
+    )
+    return low + extent * unit

@@ -1,0 +1,260 @@
+"""The linear part of a residual at each point: a differential operator, by automatic differentiation."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import final
+
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.operators._derivatives import MultiIndex, monomials, multi_indices
+from overtone.signals import Measured, Term
+from overtone.signals._measured import Operator
+
+MAX_ORDER = 4
+"""Highest derivative that is looked for: that of plates and of Cahn-Hilliard equations."""
+
+NONLINEAR = 1e-8
+"""Relative r(2u) - 2 r(u) + r(0) above which a residual is nonlinear; rounding leaves 1e-12."""
+
+MISMATCH = 1e-6
+"""Relative difference above which a residual is not determined by field and derivatives at its point."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class LinearPart:
+    """r(u + v) = value + sum over a, c of coefficients[k, c, a] d^a v_c + O(v^2), at each point.
+
+    Attributes:
+        indices: Multi-indices a of the derivatives.
+        coefficients: (N, K, C, A) float64 or complex128, for K residuals and C channels.
+        value: (N, K) the residual at u.
+    """
+
+    indices: tuple[MultiIndex, ...]
+    coefficients: Tensor
+    value: Tensor
+
+    @property
+    def order(self) -> int:
+        """Order of the highest derivative."""
+        used = self.coefficients.abs().amax((0, 1, 2))
+        return max(
+            (sum(a) for a, size in zip(self.indices, used.tolist(), strict=True) if size > 0), default=0
+        )
+
+    def reduced(self) -> LinearPart:
+        """Return it without the derivatives that do not occur."""
+        used = self.coefficients.abs().amax((0, 1, 2)) > 0
+        used[0] = True
+        indices = tuple(a for a, there in zip(self.indices, used.tolist(), strict=True) if there)
+        return LinearPart(indices, self.coefficients[..., used], self.value)
+
+    def columns(self, jets: Tensor) -> Tensor:
+        """Return the operator applied to features.
+
+        Args:
+            jets: (A, N, F) derivatives of the features, in the order of `indices`.
+
+        Returns:
+            (N, K, C, F): residual k of feature f in channel c.
+        """
+        return torch.einsum("nkca,anf->nkcf", self.coefficients, jets.to(self.coefficients.dtype))
+
+
+def linear_part(term: Term, channels: int, state: Tensor | None = None, order: int = MAX_ORDER) -> LinearPart:
+    """Return the linear part of a local term, by one backward pass per residual.
+
+    The field is passed to the residual as a polynomial about each point, so that every derivative the residual takes
+    of it is one of the polynomial's coefficients; the gradient by the coefficients is the operator.
+
+    Args:
+        term: A local term.
+        channels: Channels of the field, C.
+        state: (A, N, C) derivatives of the field about which to linearise; zeros if None.
+        order: Order of the polynomials.
+
+    Raises:
+        InputError: If the residual is not finite, or does not depend on the field.
+    """
+    points = term.points.detach().double()
+    indices = multi_indices(points.shape[1], order)
+    x = points.clone().requires_grad_(True)
+    shape = (len(points), channels, len(indices))
+    start = torch.zeros(shape, dtype=torch.float64, device=points.device)
+    coefficients = (
+        (start if state is None else state.permute(1, 2, 0).double()).detach().clone().requires_grad_(True)
+    )
+    field = torch.einsum("na,nca->nc", monomials(x - points, indices), coefficients)
+    residual = call(term.operator, term.name, x, field)
+    parts = []
+    for k in range(residual.shape[1]):
+        column = residual[:, k]
+        pair = (column.real, column.imag) if column.is_complex() else (column,)
+        slopes = [_gradient(part.sum(), coefficients) for part in pair]
+        parts.append(torch.complex(*slopes) if len(slopes) == 2 else slopes[0])
+    return LinearPart(
+        indices, torch.stack(parts, dim=1).detach(), residual.detach() - term.data.reshape(residual.shape)
+    )
+
+
+def _gradient(total: Tensor, variable: Tensor) -> Tensor:
+    if not total.requires_grad:
+        return torch.zeros_like(variable)
+    (slope,) = torch.autograd.grad(total, variable, retain_graph=True, allow_unused=True)
+    return torch.zeros_like(variable) if slope is None else slope
+
+
+def call(operator: Operator, name: str, x: Tensor, field: Tensor) -> Tensor:
+    """Return a residual as (M, K).
+
+    Args:
+        operator: The residual.
+        name: Name of its term, for errors.
+        x: (N, d) points, whose gradient is required.
+        field: (N, C) values there.
+
+    Raises:
+        InputError: If the residual cannot be differentiated, is no tensor with rows, or is not finite.
+    """
+    try:
+        result = operator(x, field)
+    except RuntimeError as error:
+        if "does not require grad" not in str(error) and "appears to not have been used" not in str(error):
+            raise
+        raise InputError(
+            "a residual whose derivatives can be differentiated",
+            f"the error of PyTorch {str(error).split('.')[0]!r}",
+            "pass create_graph=True to torch.autograd.grad, and use the x and u that the residual is called with",
+            name,
+        ) from error
+    if not isinstance(result, Tensor) or result.ndim == 0:
+        got = "a single number" if isinstance(result, Tensor) else type(result).__name__
+        raise InputError(
+            f"residuals as a tensor (N,) or (N, K), N = {len(x)} points",
+            got,
+            "return them without their mean",
+            name,
+        )
+    result = result.reshape(len(result), -1)
+    finite = torch.isfinite(torch.view_as_real(result) if result.is_complex() else result)
+    if not bool(finite.all()):
+        bad = int((~finite.reshape(len(result), -1).all(1)).nonzero()[0])
+        place = f"at {tuple(x[bad].tolist())}" if len(result) == len(x) else f"in row {bad}"
+        raise InputError(
+            "finite residuals",
+            f"nan or infinity {place}",
+            "check divisions and roots there, or leave the point out",
+            name,
+        )
+    return result
+
+
+@final
+@dataclass(frozen=True)
+class Check:
+    """What a residual was measured to be.
+
+    Attributes:
+        local: Whether each residual depends on the field and its derivatives at its point alone.
+        order: Order of the highest derivative.
+        nonlinearity: Largest |r(2u) - 2 r(u) + r(0)| over the largest |r(u)|, for random waves u of size 1.
+    """
+
+    local: bool
+    order: int
+    nonlinearity: float
+
+    @property
+    def linear(self) -> bool:
+        """Whether the residual is linear up to rounding."""
+        return self.nonlinearity <= NONLINEAR
+
+
+def check(term: Term, channels: int, extent: tuple[float, ...], seed: int = 0) -> Check:
+    """Measure a residual on random plane waves: locality, order and nonlinearity.
+
+    Args:
+        term: A term whose operator differentiates.
+        channels: Channels of the field.
+        extent: Lengths of the domain, which set the waves' frequencies: 1 to 3 cycles.
+        seed: Seed of the waves.
+
+    Raises:
+        InputError: If the residual is not finite, cannot be differentiated or ignores the field.
+    """
+    wave = _random_waves(channels, extent, term.points.shape[1], seed)
+    x = term.points.detach().double().clone().requires_grad_(True)
+    values = [call(term.operator, term.name, x, factor * wave(x)).detach() for factor in (0.0, 1.0, 2.0)]
+    scale = float((values[1] - values[0]).abs().max())
+    if scale == 0:
+        raise InputError(
+            "a residual that depends on the field",
+            "the same residual for every field",
+            "use u in it",
+            term.name,
+        )
+    difference = float((values[2] - 2 * values[1] + values[0]).abs().max())
+    if len(values[0]) != len(x):
+        return Check(False, 0, difference / scale)
+    indices = multi_indices(x.shape[1], MAX_ORDER)
+    state = _wave_jets(wave, term.points.detach().double(), indices)
+    part = linear_part(term, channels, state)
+    direct = values[1] - term.data.reshape(values[1].shape)
+    # The polynomial has the wave's derivatives up to its order: a residual of higher derivatives differs.
+    mismatch = float((part.value - direct).abs().max())
+    # Another field at every other point changes nothing at the points between, unless a residual looks at neighbours.
+    even = (torch.arange(len(x), device=x.device) % 2 == 0)[:, None]
+    mixed = call(term.operator, term.name, x, torch.where(even, wave(x), torch.cos(3 * wave(x)))).detach()
+    mismatch = max(mismatch, float((mixed - values[1])[even[:, 0]].abs().max())) / scale
+    return Check(mismatch <= MISMATCH, part.order, difference / scale)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class _Waves:
+    """sin(2 pi k_c x + phase_c) per channel."""
+
+    frequencies: Tensor
+    phases: Tensor
+
+    def __call__(self, x: Tensor) -> Tensor:
+        return torch.sin(2 * math.pi * x @ self.frequencies.T + self.phases)
+
+
+def _random_waves(channels: int, extent: tuple[float, ...], axes: int, seed: int) -> _Waves:
+    draw = torch.Generator(device="cpu").manual_seed(seed)
+    cycles = 1 + 2 * torch.rand(channels, axes, generator=draw, dtype=torch.float64, device="cpu")
+    lengths = torch.tensor(extent, dtype=torch.float64, device="cpu")
+    phases = torch.rand(channels, generator=draw, dtype=torch.float64, device="cpu") * 2 * math.pi
+    return _Waves(cycles / lengths, phases)
+
+
+def _wave_jets(wave: _Waves, points: Tensor, indices: tuple[MultiIndex, ...]) -> Tensor:
+    """(A, N, C) derivatives of waves: each order multiplies by 2 pi k and advances the phase by a quarter."""
+    argument = 2 * math.pi * points @ wave.frequencies.T + wave.phases
+    rows = []
+    for index in indices:
+        factor = torch.ones(len(wave.phases), dtype=torch.float64, device=points.device)
+        for axis, order in enumerate(index):
+            factor = factor * (2 * math.pi * wave.frequencies[:, axis]) ** order
+        rows.append(factor * torch.sin(argument + sum(index) * math.pi / 2))
+    return torch.stack(rows)
+
+
+def checks(problem: Measured, seed: int = 0) -> tuple[Check, ...]:
+    """Measure each term that differentiates; others are linear maps of samples.
+
+    Args:
+        problem: The measured field.
+        seed: Seed of the waves.
+    """
+    extent = problem.geometry.extent
+    return tuple(
+        check(term, problem.outputs, extent, seed) if term.derivatives else Check(False, 0, 0.0)
+        for term in problem.terms
+    )

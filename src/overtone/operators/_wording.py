@@ -1,0 +1,81 @@
+"""Sentences of a choice."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from overtone.operators._choose import Choice
+
+PER_WAVELENGTH = 4.0
+"""Collocation points per wavelength below which the points are called too few."""
+
+
+def choice_sentences(choice: Choice) -> str:
+    """Return what was chosen, and what else the operators say, one sentence a line."""
+    return "\n".join([_bandwidth(choice), *_kernel(choice), *_equation(choice), *_training(choice)])
+
+
+def _per_axis(values: tuple[float, ...]) -> str:
+    return " x ".join(f"{value:.3g}" for value in values)
+
+
+def _bandwidth(choice: Choice) -> str:
+    unit = choice.problem.geometry.frequency_unit
+    head = f"sigma {_per_axis(choice.sigma)} {unit} ({choice.best.cycles:g} cycles per domain)"
+    return {
+        "ranked": f"{head}: the least held-out loss by least squares on the network's own random features.",
+        "raced": f"{head}: the best by least squares on the network's own random features, and by a short training "
+        "beside the next best.",
+        "pilot": f"{head}: the Gauss-Newton steps did not settle, and short trainings of all candidates decided.",
+        "cannot tell": f"Cannot tell which bandwidth is best: the equation has several stable states, so that small "
+        f"residuals do not mean small errors. {head} had the smallest residuals after short trainings.",
+    }[choice.verdict.value]
+
+
+def _kernel(choice: Choice) -> list[str]:
+    kernel = choice.kernel
+    if kernel.undetermined:
+        return [
+            f"The data leave {kernel.undetermined} of {kernel.resolved} fields undetermined: no solution is unique, "
+            "whatever the network."
+        ]
+    if choice.kernel_is_better:
+        return [
+            f"Least squares on random Fourier features solves the problem to {kernel.relative_residual:.1e} of the "
+            "data on held-out points, which no network trained for these steps is expected to reach: "
+            "choice.kernel is the answer."
+        ]
+    return []
+
+
+def _equation(choice: Choice) -> list[str]:
+    unit, names = choice.problem.geometry.frequency_unit, choice.problem.geometry.units
+    lines = []
+    for axis, (waves, layer) in enumerate(zip(choice.advice.waves, choice.advice.layers, strict=True)):
+        if waves is not None:
+            ends = f"{waves[0]:.3g}" if waves[1] < 1.01 * waves[0] else f"{waves[0]:.3g} to {waves[1]:.3g}"
+            lines.append(f"Solutions oscillate along axis {axis} with {ends} {unit}.")
+        if layer is not None:
+            lines.append(f"Solutions have layers {layer:.3g} {names[axis]} wide along axis {axis}.")
+    return lines
+
+
+def _training(choice: Choice) -> list[str]:
+    advice, lines = choice.advice, []
+    few = [v for v in advice.points_per_wavelength if v < PER_WAVELENGTH]
+    if few:
+        lines.append(
+            f"There are {min(few):.2g} points per wavelength of the solution's highest frequency: take more points."
+        )
+    if any(s != 1 for s in advice.scales):
+        lines.append(
+            f"Scale the coordinates by {_per_axis(advice.scales)} instead of raising sigma: the usual settings of "
+            "libraries suit domains of length 1."
+        )
+    if advice.single_precision_floor > 1:
+        lines.append("Rounding in float32 is larger than the residuals that are expected: train in float64.")
+    weights = ", ".join(f"{name} {value:.2g}" for name, value in advice.weights.items())
+    if len(advice.weights) > 1:
+        lines.append(f"Weights with which all terms fall at one rate: {weights}.")
+    return lines

@@ -1,0 +1,177 @@
+"""Choices on equations whose answers are known, and on measurements; kernel solutions and what they are not."""
+
+import pytest
+import torch
+
+import overtone as ot
+from overtone import operators, signals
+from overtone.errors import InputError
+from overtone.fitting import ModelConfig
+from overtone.operators import ChoiceVerdict
+from overtone.operators._choose import _winner
+from tests.operators.problems import TAU, gradient, helmholtz, relative_error, second
+
+SMALL = ModelConfig("gaussian", activation="tanh", width=32, depth=2, features=32)
+
+
+def test_the_choice_for_waves_is_near_their_frequency_and_the_kernel_solves_them():
+    choice = operators.choose_bandwidth(helmholtz(6.2), SMALL, steps=100, cycles=(0.5, 3, 24))
+    assert choice.best.cycles == 3
+    assert choice.kernel_is_better
+    x = torch.rand(300, 1, dtype=torch.float64)
+    assert relative_error(choice.kernel, lambda p: torch.cos(TAU * 6.2 * p), x) < 1e-9
+    assert choice.advice.waves[0] == pytest.approx((6.2, 6.2))
+    assert choice.kernel.undetermined == 0
+    assert "Solutions oscillate along axis 0 with 6.2" in str(choice)
+    assert repr(choice).startswith("<Choice: sigma 3 cycles per unit")
+
+
+def test_settings_of_libraries_count_in_their_own_units():
+    choice = operators.choose_bandwidth(
+        helmholtz(domain=((0.0, 50.0),), waves=0.064), SMALL, steps=50, cycles=(2,)
+    )
+    assert choice.sigma == pytest.approx((0.04,))
+    assert choice.setting("tancik") == pytest.approx((0.04,))
+    assert choice.setting("deepxde") == pytest.approx((0.04 * TAU,))
+    assert choice.advice.scales == pytest.approx((0.02,))
+    assert "Scale the coordinates by 0.02" in str(choice)
+    with pytest.raises(InputError, match="one of"):
+        choice.setting("unknown")
+
+
+def test_resonance_is_told_as_a_solution_that_is_not_unique():
+    resonant = operators.choose_bandwidth(helmholtz(6.0), SMALL, steps=50, cycles=(6,))
+    assert resonant.kernel.undetermined == 1
+    assert not resonant.kernel.trusted
+    assert "no solution is unique" in str(resonant)
+
+
+def test_layers_are_measured():
+    width = 0.02
+
+    def residual(x, u):
+        return -width * second(u[:, 0], x) + gradient(u[:, 0], x)[:, 0] - 1
+
+    terms = {"equation": (residual, 200), "boundary": (lambda x, u: u, [[0.0], [1.0]])}
+    choice = operators.choose_bandwidth(
+        operators.equation(terms, ((0.0, 1.0),)), SMALL, steps=50, cycles=(2,)
+    )
+    assert choice.advice.layers[0] == pytest.approx(width)
+    assert choice.kernel.trusted
+    # The boundary's kernel is far weaker than the equation's here, and its weight is above 1.
+    assert choice.advice.weights["equation"] == 1
+    assert choice.advice.weights["boundary"] > 1
+
+
+def test_several_stable_states_are_outside_the_method():
+    def allen_cahn(x, u):
+        v = u[:, 0]
+        return gradient(v, x)[:, 1] - 1e-3 * second(v, x) - 5 * (v - v**3)
+
+    square = ((-1.0, 1.0), (0.0, 1.0))
+    start = operators.faces(square, 20, axis=1, end="low")
+    terms = {
+        "equation": (allen_cahn, 60),
+        "start": (lambda x, u: u - x[:, :1] ** 2 * torch.cos(torch.pi * x[:, :1]), start),
+    }
+    choice = operators.choose_bandwidth(operators.equation(terms, square), SMALL, steps=40, cycles=(0.5, 2))
+    assert choice.verdict is ChoiceVerdict.CANNOT_TELL
+    assert str(choice).startswith("Cannot tell which bandwidth is best")
+    assert all(c.trained is not None for c in choice.candidates)
+
+
+def test_smooth_nonlinear_equations_take_gauss_newton_steps():
+    def solution(x):
+        return torch.sin(TAU * x) + 0.5 * x
+
+    def residual(x, u):
+        f = torch.sin(TAU * x[:, 0]) + solution(x)[:, 0] ** 3
+        return second(u[:, 0], x) / TAU**2 - u[:, 0] ** 3 + f
+
+    terms = {"equation": (residual, 150), "boundary": (lambda x, u: u - solution(x), [[0.0], [1.0]])}
+    choice = operators.choose_bandwidth(
+        operators.equation(terms, ((0.0, 1.0),)), SMALL, steps=50, cycles=(1,)
+    )
+    assert not choice.checks[0].linear
+    assert choice.best.converged
+    assert relative_error(choice.network, solution, torch.rand(200, 1, dtype=torch.float64)) < 0.01
+
+
+def test_real_and_imaginary_parts_are_channels():
+    k = TAU * 2.3
+    q = k * (1 + 0.1j) ** 0.5
+
+    def solution(x):
+        wave = torch.exp(1j * q * x)
+        return torch.cat([wave.real, wave.imag], dim=1)
+
+    def residual(x, u):
+        real, imag = second(u[:, 0], x) / k**2, second(u[:, 1], x) / k**2
+        return torch.stack([real + u[:, 0] - 0.1 * u[:, 1], imag + u[:, 1] + 0.1 * u[:, 0]], dim=1)
+
+    terms = {"equation": (residual, 120), "boundary": (lambda x, u: u - solution(x), [[0.0], [1.0]])}
+    choice = operators.choose_bandwidth(
+        operators.equation(terms, ((0.0, 1.0),), channels=2), SMALL, steps=30, cycles=(2,)
+    )
+    assert relative_error(choice.kernel, solution, torch.rand(200, 1, dtype=torch.float64)) < 1e-7
+
+
+def test_measurements_of_samples_are_chosen_for_too_and_too_few_leave_fields_open():
+    grid = signals.Grid.unit_box((48,))
+    x = grid.coords()[:, 0]
+    blur = torch.exp(-(((x[:, None] - x[None]) / 0.03) ** 2))
+    blur = blur / blur.sum(1, keepdim=True)
+    truth = torch.sin(TAU * 2 * x)[:, None]
+    measured = signals.measured(lambda v: blur @ v, lambda w: blur.T @ w, blur @ truth, grid, noise=0.0)
+    choice = operators.choose_bandwidth(measured, SMALL, steps=50, cycles=(1, 12))
+    assert choice.best.cycles == 1
+    few = signals.measured(lambda v: blur[::12] @ v, lambda w: blur[::12].T @ w, blur[::12] @ truth, grid)
+    assert operators.choose_bandwidth(few, SMALL, steps=20, cycles=(4,)).kernel.undetermined > 5
+
+
+def test_a_function_that_builds_networks_is_as_good_as_settings():
+    def build(bandwidth, seed):
+        encoding = ot.nn.encodings.Gaussian.from_bandwidth(1, 16, bandwidth, seed)
+        body = ot.nn.MLP(32, 1, 16, 2, torch.nn.Tanh(), seed)
+        return ot.nn.Field(encoding, body)
+
+    choice = operators.choose_bandwidth(helmholtz(2.2, points=80), build, steps=30, cycles=(0.5, 2, 16))
+    assert choice.best.cycles == 2
+
+
+def test_races_decide_only_where_they_separate():
+    problem = helmholtz()
+    near = operators.choose_bandwidth(problem, SMALL, steps=60, cycles=(1.5, 2))
+    assert near.verdict is ChoiceVerdict.RACED
+    assert {c.trained is not None for c in near.candidates} == {True}
+    first, second_ = (
+        operators.TriedBandwidth(c, (c,), (loss,), trained)
+        for c, loss, trained in ((1.0, 1e-6, 0.9), (2.0, 2e-6, 0.8))
+    )
+    assert _winner([first, second_], [0, 1], ChoiceVerdict.RACED) == 0
+    assert _winner([first, second_], [0, 1], ChoiceVerdict.PILOT) == 1
+    clear = operators.TriedBandwidth(2.0, (2.0,), (2e-6,), 0.1)
+    assert _winner([first, clear], [0, 1], ChoiceVerdict.RACED) == 1
+
+
+def test_wrong_arguments_are_refused():
+    problem = helmholtz()
+    with pytest.raises(InputError, match="at least one step"):
+        operators.choose_bandwidth(problem, steps=0)
+    with pytest.raises(InputError, match="positive numbers of cycles"):
+        operators.choose_bandwidth(problem, cycles=(1.0, -2.0))
+    with pytest.raises(InputError, match="a network that has a bandwidth"):
+        operators.choose_bandwidth(problem, ModelConfig("basic"))
+
+
+def test_training_falls_and_says_infinity_when_it_breaks():
+    problem = helmholtz(points=60)
+    network = ot.nn.MLP(1, 1, 16, 2, torch.nn.Tanh(), 0).double()
+    steps = []
+    before = float(problem.loss(network).detach())
+    after = operators.train_network(problem, network, 30, observe=steps.append)
+    assert after < before
+    assert steps == list(range(1, 31))
+    with torch.no_grad():
+        network.linears[0].weight.fill_(float("nan"))
+    assert operators.train_network(problem, network, 5) == float("inf")

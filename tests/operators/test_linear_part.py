@@ -1,0 +1,171 @@
+"""The linear part of residuals: coefficients by formula, nonlinearity, locality, and derivatives of features."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from overtone import operators
+from overtone.errors import InputError
+from overtone.operators._derivatives import derivatives, multi_indices
+from overtone.operators._features import Applied, FourierFeatures, hidden_layer
+from overtone.operators._least_squares import Solution
+from overtone.operators._linear_part import check, checks, linear_part
+from tests.operators.problems import gradient, second
+
+SQUARE = ((0.0, 1.0), (0.0, 2.0))
+
+
+def problem(residual, domain=SQUARE, points=30, **options):
+    return operators.equation({"equation": (residual, points)}, domain, **options)
+
+
+def mixed(x, u):
+    """(1 + x) u_xy - 3 u_yy + sin(x) u - x."""
+    slopes = gradient(u[:, 0], x)
+    cross = gradient(slopes[:, 0], x)[:, 1]
+    return (1 + x[:, 0]) * cross - 3 * gradient(slopes[:, 1], x)[:, 1] + x[:, 0].sin() * u[:, 0] - x[:, 0]
+
+
+def test_coefficients_of_a_linear_residual_are_those_of_its_formula():
+    built = problem(mixed)
+    part = linear_part(built.terms[0], 1).reduced()
+    x = built.terms[0].points[:, 0]
+    expected = {(0, 0): x.sin(), (1, 1): 1 + x, (0, 2): -3 * torch.ones_like(x)}
+    assert set(part.indices) == set(expected)
+    for index, values in expected.items():
+        torch.testing.assert_close(part.coefficients[:, 0, 0, part.indices.index(index)], values)
+    torch.testing.assert_close(part.value[:, 0], -x)
+    assert part.order == 2
+
+
+def test_linearisation_about_a_field_is_the_derivative_by_finite_differences():
+    def burgers(x, u):
+        slopes = gradient(u[:, 0], x)
+        return slopes[:, 1] + u[:, 0] * slopes[:, 0] - 0.1 * second(u[:, 0], x)
+
+    built = problem(burgers)
+    features = FourierFeatures.of([(1.0, 0.5)], 8, 0)
+    draw = torch.Generator().manual_seed(0)
+    w, v = (torch.randn(1, 17, generator=draw, dtype=torch.float64) for _ in range(2))
+    known = checks(built)
+    assert not known[0].linear
+    assert known[0].order == 2
+    matrix, _ = Applied(built, features, known).system(w)
+    step = 1e-6
+    pair = [built.residuals(Solution(features, w + s * step * v, 0.0))[0] for s in (1, -1)]
+    expected = (pair[0] - pair[1]).detach() / (2 * step) / math.sqrt(30)
+    torch.testing.assert_close(matrix @ v[0], expected, rtol=1e-6, atol=1e-8)
+
+
+def test_columns_of_features_equal_the_residual_of_each_feature():
+    built = problem(mixed)
+    features = FourierFeatures.of([(1.0, 2.0)], 5, 1)
+    matrix, start = Applied(built, features, checks(built)).system()
+    for column in (0, 7, 10):
+        direct = built.apply(lambda x, c=column: features(x)[:, c : c + 1])[0].detach()
+        torch.testing.assert_close(matrix[:, column] + start, direct / math.sqrt(30))
+
+
+def test_residuals_that_read_other_points_take_each_feature_through_the_residual():
+    def periodic(x, u):
+        slope = gradient(u[:, 0], x)[:, :1]
+        return torch.cat([u - u.flip(0), slope - slope.flip(0)], dim=1)
+
+    built = operators.equation({"periodic": (periodic, [[0.0], [1.0]])}, ((0.0, 1.0),))
+    assert not built.terms[0].local
+    features = FourierFeatures.of([(1.0,)], 3, 0)
+    matrix, _ = Applied(built, features, checks(built)).system()
+    ends = torch.tensor([[0.0], [1.0]], dtype=torch.float64)
+    jets = derivatives(features, ends, [(0,), (1,)])
+    rows = torch.stack([jets[0, 0] - jets[0, 1], jets[1, 0] - jets[1, 1]])
+    torch.testing.assert_close(matrix[:2] * 2, rows)
+
+
+def test_nonlinearity_is_rounding_for_linear_residuals_and_of_order_one_else():
+    assert check(problem(mixed).terms[0], 1, (1.0, 2.0)).nonlinearity < 1e-13
+    squared = problem(lambda x, u: u[:, 0] ** 2 + 0 * x[:, 0])
+    assert check(squared.terms[0], 1, (1.0, 2.0)).nonlinearity > 0.1
+
+
+def test_averages_are_not_local_and_values_are():
+    assert not problem(lambda x, u: u - u.mean()).terms[0].local
+    assert problem(lambda x, u: u - x[:, :1]).terms[0].local
+
+
+def test_fifth_derivatives_are_recognised_as_outside_the_polynomials():
+    def fifth(x, u):
+        value = u[:, 0]
+        for _ in range(5):
+            value = gradient(value, x)[:, 0]
+        return value
+
+    assert not problem(fifth, domain=((0.0, 1.0),)).terms[0].local
+
+
+def test_derivatives_of_features_match_nested_backward_passes():
+    torch.manual_seed(0)
+    network = nn.Sequential(nn.Linear(2, 6), nn.Tanh(), nn.Linear(6, 4), nn.Tanh(), nn.Linear(4, 1)).double()
+    features = hidden_layer(network)
+    x = torch.rand(7, 2, dtype=torch.float64)
+    indices = multi_indices(2, 3)
+    jets = derivatives(features, x, indices)
+    place = x.clone().requires_grad_(True)
+    for unit in range(4):
+        for position, index in enumerate(indices):
+            value = features(place)[:, unit]
+            for axis, order in enumerate(index):
+                for _ in range(order):
+                    value = gradient(value, place)[:, axis]
+            torch.testing.assert_close(jets[position, :, unit], value.detach(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("residual", "message"),
+    [
+        (lambda x, u: x[:, 0], "depends on the field"),
+        (lambda x, u: u[:, 0] / (x[:, 0] - x[:, 0]), "finite residuals, got nan or infinity at"),
+        (lambda x, u: u.square().mean(), "got a single number; return them without their mean"),
+        (lambda x, u: (u, x), "N = 30 points, got tuple"),
+        (
+            lambda x, u: gradient(torch.autograd.grad(u.sum(), x)[0][:, 0], x)[:, 0],
+            "create_graph=True",
+        ),
+    ],
+)
+def test_residuals_that_cannot_be_trained_are_refused(residual, message):
+    with pytest.raises(InputError, match=message):
+        problem(residual)
+
+
+def test_wrong_points_weights_and_axes_are_refused():
+    def plain(x, u):
+        return u
+
+    with pytest.raises(InputError, match="points between 0 and 2 on axis 1"):
+        operators.equation({"a": (plain, [[0.5, 3.0]])}, SQUARE)
+    with pytest.raises(InputError, match=r"points \(N, 2\)"):
+        operators.equation({"a": (plain, [[0.5]])}, SQUARE)
+    with pytest.raises(InputError, match="at least one point"):
+        operators.equation({"a": (plain, 0)}, SQUARE)
+    with pytest.raises(InputError, match="weights of the terms a, got b"):
+        operators.equation({"a": (plain, 5)}, SQUARE, weights={"b": 1.0})
+    with pytest.raises(InputError, match="an axis from 0 to 1"):
+        operators.faces(SQUARE, 3, axis=2)
+    with pytest.raises(InputError, match='"low", "high" or None'):
+        operators.faces(SQUARE, 3, end="left")
+    with pytest.raises(InputError, match="network whose output is a linear layer"):
+        hidden_layer(nn.Tanh())
+
+
+def test_a_transform_is_part_of_the_operator():
+    built = operators.equation(
+        {"a": (lambda x, u: gradient(u[:, 0], x)[:, 0], 9)},
+        ((0.0, 1.0),),
+        transform=lambda x, u: 1 + x * u,
+    )
+    part = linear_part(built.terms[0], 1).reduced()
+    x = built.terms[0].points[:, 0]
+    # d(1 + x u)/dx = u + x u'
+    torch.testing.assert_close(part.coefficients[:, 0, 0], torch.stack([torch.ones_like(x), x], dim=1))
