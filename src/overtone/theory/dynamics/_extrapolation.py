@@ -24,6 +24,11 @@ MAX_RATIO = 4.0
 """Largest ratio of the latest to the earliest learning step at which a band counts as determined."""
 
 
+SETTLED = 0.5
+"""Largest exponent of the kernel's growth at which features count as settled: eigenvalues then grow by a factor of 1.4
+at most while the steps double."""
+
+
 @final
 @dataclass(frozen=True, eq=False)
 class PredictionInterval:
@@ -34,12 +39,15 @@ class PredictionInterval:
         between: Prediction with a part of that growth: the result.
         frozen: Prediction with the kernel fixed at the last linearisation: the latest learning steps.
         since: The step from which the three differ.
+        changing: Whether features still change fast at `since`, so that bands the kernel cannot learn may be learned by
+            features to come.
     """
 
     growing: xarray.Dataset
     between: xarray.Dataset
     frozen: xarray.Dataset
     since: int
+    changing: bool
 
     @property
     def earliest(self) -> NDArray[np.float64]:
@@ -64,12 +72,17 @@ class PredictionInterval:
 
     @property
     def undetermined(self) -> NDArray[np.bool_]:
-        """(band,) bands whose learning steps in the two extremes differ by more than `MAX_RATIO`."""
+        """(band,) bands whose learning steps in the two extremes differ by more than `MAX_RATIO`.
+
+        Also bands that neither learns, if features still change fast: kernels of smooth activations without an encoding
+        grow in modes whose eigenvalues are below rounding at the pilot's end.
+        """
         latest = np.where(np.isfinite(self.latest), self.latest, np.inf)
         with np.errstate(invalid="ignore"):
             close = latest / self.earliest <= MAX_RATIO
         # Bands that both extremes agree not to learn are determined: they are not learned.
-        return self.content & ~close & (np.isfinite(self.departure_step) | np.isfinite(self.earliest))
+        differs = ~close & (np.isfinite(self.departure_step) | np.isfinite(self.earliest))
+        return self.content & (differs | (self.changing & ~np.isfinite(self.earliest)))
 
     @property
     def limit(self) -> ValidityLimit | None:
@@ -86,7 +99,9 @@ class PredictionInterval:
         """Return the prediction up to step `last`, NaN where it is undetermined."""
         record = self.between.sel(step=slice(None, last))
         # The extremes share their rows up to the departure step; later rows are set to NaN.
-        since = np.where(self.undetermined, np.fmin(self.departure_step, self.earliest), np.inf)
+        begins = np.fmin(self.departure_step, self.earliest)
+        begins = np.where(np.isnan(begins), float(self.since), begins)
+        since = np.where(self.undetermined, begins, np.inf)
         unknown = record.step.values[:, None, None] >= since[None, :, None]
         masked = {
             name: record[name].where(~np.broadcast_to(unknown, record[name].shape))
@@ -139,9 +154,11 @@ class Extrapolation:
         """
         frozen = self._record(None, attrs)
         if growth is None:
-            return PredictionInterval(frozen, frozen, frozen, self.since)
+            return PredictionInterval(frozen, frozen, frozen, self.since, False)
+        changing = self.since < self.steps and float(growth.exponents.max()) > SETTLED
+        slowed = growth.slowed(self.share)
         return PredictionInterval(
-            self._record(growth, attrs), self._record(growth.slowed(self.share), attrs), frozen, self.since
+            self._record(growth, attrs), self._record(slowed, attrs), frozen, self.since, changing
         )
 
     def _record(self, growth: KernelGrowth | None, attrs: dict[str, Any]) -> xarray.Dataset:

@@ -127,7 +127,10 @@ class FindingCode(enum.Enum):
         PILOT_DIVERGED: `rate`, `largest`, `step`.
         DIVERGENCE_PREDICTED: `rate`, `largest`, `step`, `may_recover`: by the initial kernel, without a pilot.
         BANDS_UNDETERMINED: `count`, `low`, `unit`: bands without a predicted learning step.
-        BANDS_NOT_LEARNED: `count`, `low`, `unit`, `steps`: bands predicted not to be learned within the steps.
+        BANDS_NOT_LEARNED: `count`, `low`, `unit`, `steps`: bands that are not learned within four times the steps, even
+            if the kernel continues to grow.
+        BANDS_LATER: `count`, `low`, `unit`, `steps`, `first`, `last`: bands predicted to be learned after the last
+            step, between `first` and `last`.
         WINDOW: `start`, `shape`, `whole`: first sample and shape of the window, shape of the signal.
         NO_PILOT: No values.
         LONG_PILOT: `pilot`, `steps`: accuracy is stated for shorter pilots.
@@ -143,6 +146,7 @@ class FindingCode(enum.Enum):
     DIVERGENCE_PREDICTED = "divergence predicted"
     BANDS_UNDETERMINED = "bands undetermined"
     BANDS_NOT_LEARNED = "bands not learned"
+    BANDS_LATER = "bands learned later"
     WINDOW = "window"
     NO_PILOT = "no pilot"
     LONG_PILOT = "long pilot"
@@ -188,38 +192,47 @@ def stability_findings(stability: Stability) -> list[Finding]:
     return [Finding(FindingCode.DIVERGENCE_PREDICTED, values | {"may_recover": may_recover})]
 
 
-def band_findings(record: xarray.Dataset, undetermined: NDArray[np.bool_], steps: int) -> list[Finding]:
-    """Return the findings on bands that are not learned or are undetermined.
+def band_findings(
+    record: xarray.Dataset,
+    undetermined: NDArray[np.bool_],
+    earliest: NDArray[np.float64],
+    latest: NDArray[np.float64],
+    steps: int,
+) -> list[Finding]:
+    """Return the findings on bands that are learned late or never, or are undetermined.
 
     Args:
         record: The predicted record.
         undetermined: (band,) bands without a predicted learning step.
+        earliest: (band,) earliest learning steps; NaN if beyond four times the steps.
+        latest: (band,) latest learning steps, likewise.
         steps: Last step predicted.
     """
     together = metrics.combine_channels(record)
     content = has_content(together).values
     learned = np.isfinite(metrics.learning_step(together).values)
-    unit = record.attrs["frequency_unit"]
+    low, unit = record.band_low.values, record.attrs["frequency_unit"]
     findings = []
-    never = content & ~learned & ~undetermined
+    late = content & ~learned & ~undetermined
     if undetermined.any():
-        lowest = float(record.band_low.values[undetermined].min())
-        above = record.band_low.values >= lowest
+        lowest = float(low[undetermined].min())
+        above = low >= lowest
         # Unlearned bands above the first undetermined one are counted with it: features that still change may learn
         # them too.
-        count = int((undetermined | (never & above)).sum())
+        count = int((undetermined | (late & above)).sum())
         findings.append(
             Finding(FindingCode.BANDS_UNDETERMINED, {"count": count, "low": lowest, "unit": unit})
         )
-        never &= ~above
-    if never.any():
-        values = {
-            "count": int(never.sum()),
-            "low": float(record.band_low.values[never].min()),
-            "unit": unit,
-            "steps": steps,
-        }
-        findings.append(Finding(FindingCode.BANDS_NOT_LEARNED, values))
+        late &= ~above
+    # Predicted learning steps err by up to a factor of two: a step beyond the last one excludes nothing.
+    never, later = late & ~np.isfinite(earliest), late & np.isfinite(earliest)
+    for code, bands in ((FindingCode.BANDS_LATER, later), (FindingCode.BANDS_NOT_LEARNED, never)):
+        if bands.any():
+            values = {"count": int(bands.sum()), "low": float(low[bands].min()), "unit": unit, "steps": steps}
+            if code is FindingCode.BANDS_LATER:
+                ends = np.concatenate([earliest[bands], latest[bands][np.isfinite(latest[bands])]])
+                values |= {"first": int(ends.min()), "last": int(ends.max())}
+            findings.append(Finding(code, values))
     return findings
 
 

@@ -223,7 +223,7 @@ def _prediction(
     findings = stability_findings(outcome.stability)
     # If training diverges, no band stays learned: findings on bands would mislead.
     if ending is None:
-        findings += band_findings(record, interval.undetermined, steps)
+        findings += band_findings(record, interval.undetermined, interval.earliest, interval.latest, steps)
     if part is not None:
         window = {
             "start": _first_sample(part.geometry, signal.geometry),

@@ -197,7 +197,7 @@ class PredictionRun:
         attrs = self._record_attrs(stability, trained)
         if stability.diverges_at is not None:
             record = problem.builder.record(attrs).sel(step=slice(None, stability.diverges_at))
-            interval = PredictionInterval(record, record, record, trained)
+            interval = PredictionInterval(record, record, record, trained, False)
             return PredictionOutcome(interval, stability, trained, trained, 0.0, None, pace)
         scatter = (
             self._scatter(relinearisation.expand(pilot.samples).linear, pilot, stability)

@@ -101,8 +101,16 @@ def _bands_undetermined(count: int, low: float, unit: str) -> str:
 
 def _bands_not_learned(count: int, low: float, unit: str, steps: int) -> str:
     return (
-        f"{_bands(count)} from {low:.4g} {unit} up {_are(count)} not learned within {steps} steps, unless feature "
-        "learning speeds up unexpectedly."
+        f"{_bands(count)} from {low:.4g} {unit} up {_are(count)} not learned within {steps} steps, nor within four "
+        "times as many, unless feature learning speeds up unexpectedly."
+    )
+
+
+def _bands_later(count: int, low: float, unit: str, steps: int, first: int, last: int) -> str:
+    when = f"at about step {first}" if first == last else f"between steps {first} and {last}"
+    return (
+        f"{_bands(count)} from {low:.4g} {unit} up {_are(count)} predicted to be learned after step {steps}, {when}; "
+        "such steps can be too late by a factor of two."
     )
 
 
@@ -133,6 +141,7 @@ _WORDINGS: dict[FindingCode, Callable[..., str]] = {
     FindingCode.DIVERGENCE_PREDICTED: _divergence_predicted,
     FindingCode.BANDS_UNDETERMINED: _bands_undetermined,
     FindingCode.BANDS_NOT_LEARNED: _bands_not_learned,
+    FindingCode.BANDS_LATER: _bands_later,
     FindingCode.WINDOW: _window,
     FindingCode.NO_PILOT: lambda: (
         "Predicted from the initial network, without a pilot: feature learning during training is not taken into "
