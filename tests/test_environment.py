@@ -166,7 +166,7 @@ asked = [
     lambda: ot.reports.report,
     lambda: ot.plots.Spectrogram,
     lambda: ComparisonResult.report(None),
-    lambda: ComparisonResult.cost_figure(None),
+    lambda: ComparisonResult.cost_plot(None),
 ]
 for ask in asked:
     try:

@@ -7,10 +7,11 @@ import pytest
 import scipy.stats
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from matplotlib.figure import Figure
 
 from overtone._utils.statistics import student_half_width
-from overtone.comparing._page import label_sides
-from overtone.comparing._statistics import Margin, grid_cells, psnr_margin
+from overtone.comparing._plots import CandidateCost, CandidateQuality, label_sides
+from overtone.comparing._statistics import Margin, Score, grid_cells, psnr_margin
 
 BOX = np.repeat(np.arange(64), 8)
 """64 boxes of 8 samples."""
@@ -87,3 +88,27 @@ def test_labels_of_dots_that_lie_together_go_to_different_sides():
     assert len(set(sides[:3])) == 3
     assert label_sides(seconds[[0, 3]], psnr[[0, 3]]) == ["top center"] * 2
     assert label_sides(seconds[:1], psnr[:1]) == ["top center"]
+
+
+SCORES = [
+    Score(name, trained, (mean,), mean - half, mean + half, seconds, None, "")
+    for name, trained, mean, half, seconds in (
+        ("gaussian", True, 31.0, 0.5, 12.0),
+        ("spline", False, 29.8, 0.0, 0.3),
+        ("mean", False, 14.0, 0.0, 0.0),
+    )
+]
+
+
+@pytest.mark.parametrize("plot", [CandidateQuality(SCORES), CandidateCost(SCORES)], ids=["quality", "cost"])
+def test_figures_for_screens_and_papers_show_the_same_candidates(plot, tmp_path):
+    screen = {name for trace in plot.plotly().data for name in (trace.text or trace.y)}
+    assert screen == {"gaussian", "spline", "mean"}
+    axes = Figure().subplots()
+    assert plot.figure(ax=axes) is axes.figure
+    labels = [*axes.get_yticklabels(), *axes.texts]
+    assert screen <= {label.get_text() for label in labels}
+    assert "PSNR" in axes.get_xlabel() + axes.get_ylabel()
+    assert plot.save(tmp_path / "figure.pdf").read_bytes().startswith(b"%PDF")
+    assert "gaussian" in plot.describe()
+    assert "of 3 candidate" in repr(plot)

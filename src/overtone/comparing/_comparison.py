@@ -19,6 +19,8 @@ from overtone.planning import Budget
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
+    from overtone.comparing._plots import CandidateCost, CandidateQuality
+
 
 @final
 @dataclass(frozen=True, eq=False, repr=False)
@@ -63,19 +65,31 @@ class ComparisonResult(Displayed):
         """Sentences on the winner, its lead, and whether a network is recommended."""
         return verdict_sentences(self.decision, self.scores, self.margins)
 
-    def quality_figure(self) -> go.Figure:
-        """Return a figure of each candidate's quality with its interval."""
-        require_extra("reports")
-        from overtone.comparing._page import quality_figure, scores_dataset
+    def quality_plot(self) -> CandidateQuality:
+        """Return the plot of each candidate's quality with its interval.
 
-        return quality_figure(scores_dataset(self.scores))
+        Like every plot it is drawn for screens by `plotly()` and for papers by `figure(ax)` and `save(path)`.
+        """
+        require_extra("reports")
+        # Plotly is imported with the plots, which a comparison without pictures does not need.
+        from overtone.comparing._plots import CandidateQuality
+
+        return CandidateQuality(self.scores)
+
+    def cost_plot(self) -> CandidateCost:
+        """Return the plot of each candidate's quality over its time."""
+        require_extra("reports")
+        from overtone.comparing._plots import CandidateCost
+
+        return CandidateCost(self.scores)
+
+    def quality_figure(self) -> go.Figure:
+        """Return `quality_plot` as a Plotly figure."""
+        return self.quality_plot().plotly()
 
     def cost_figure(self) -> go.Figure:
-        """Return a figure of each candidate's quality over its time."""
-        require_extra("reports")
-        from overtone.comparing._page import cost_figure, scores_dataset
-
-        return cost_figure(scores_dataset(self.scores))
+        """Return `cost_plot` as a Plotly figure."""
+        return self.cost_plot().plotly()
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write one self-contained HTML page.

@@ -230,9 +230,7 @@ def comparison_display(comparison: Any) -> Display:
     facts += [(f"Failed: {name}", error) for name, error in comparison.failed.items()]
 
     def quality() -> Any:
-        from overtone.plots import to_matplotlib
-
-        return to_matplotlib(comparison.quality_figure())
+        return comparison.quality_plot().figure()
 
     return Display(
         f"Comparison: {comparison.task.signal.name}",

@@ -1,0 +1,167 @@
+"""Figures of a comparison: the quality of each candidate, and quality over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import final
+
+import numpy as np
+import plotly.graph_objects as go
+import xarray
+
+from overtone._utils.text import decibels, number
+from overtone.comparing._statistics import Score
+from overtone.plots import Plot
+from overtone.plots import _style as style
+
+KINDS = (("network", True, style.PREDICTION, "circle"), ("no network", False, style.RESIDUAL, "diamond"))
+
+
+def scores_dataset(scores: Sequence[Score]) -> xarray.Dataset:
+    """Return the data of the figures: `psnr`, `low`, `high` in dB, `seconds`, `trained` (candidate), in their order."""
+    columns = {
+        "psnr": [s.mean for s in scores],
+        "low": [s.low for s in scores],
+        "high": [s.high for s in scores],
+        "seconds": [s.seconds for s in scores],
+        "trained": [s.trained for s in scores],
+    }
+    return xarray.Dataset(
+        {key: ("candidate", np.asarray(value)) for key, value in columns.items()},
+        {"candidate": [s.name for s in scores]},
+    )
+
+
+@final
+class CandidateQuality(Plot):
+    """A dot and an interval per candidate, best on top.
+
+    Args:
+        scores: Scores, best first.
+
+    Attributes:
+        data: `psnr` and the interval `low` to `high` in dB, `seconds`, `trained` (whether it is a network), over
+            `candidate`.
+    """
+
+    def __init__(self, scores: Sequence[Score]) -> None:
+        self.data = scores_dataset(scores)
+
+    def plotly(self) -> go.Figure:
+        """Draw the candidates with their intervals."""
+        fig = style.canvas(130 + 30 * self.data.sizes["candidate"])
+        for name, trained, colour, symbol in KINDS:
+            one = self.data.isel(candidate=np.flatnonzero(self.data.trained.values == trained))
+            fig.add_scatter(
+                x=one.psnr.values,
+                y=one.candidate.values.tolist(),
+                name=name,
+                mode="markers",
+                marker={"color": colour, "symbol": symbol, "size": 10},
+                error_x={
+                    "type": "data",
+                    "symmetric": False,
+                    "array": (one.high - one.psnr).values,
+                    "arrayminus": (one.psnr - one.low).values,
+                    "color": colour,
+                },
+            )
+        fig.update_xaxes(title={"text": "PSNR on held-out samples (dB)"})
+        order = self.data.candidate.values.tolist()[::-1]
+        fig.update_yaxes(categoryorder="array", categoryarray=order, ticks="")
+        return fig
+
+    def describe(self) -> str:
+        """Name the best and the last candidate with their PSNR."""
+        best, last = self.data.isel(candidate=0), self.data.isel(candidate=-1)
+        return (
+            f"PSNR on held-out samples with its interval, best on top: {best.candidate.item()} "
+            f"{decibels(float(best.psnr))}, last {last.candidate.item()} {decibels(float(last.psnr))}."
+        )
+
+
+@final
+class CandidateCost(Plot):
+    """Quality over time, one dot per candidate.
+
+    Args:
+        scores: Scores, best first.
+
+    Attributes:
+        data: As for `CandidateQuality`; `seconds` is the time to fit and predict, the mean over seeds.
+    """
+
+    def __init__(self, scores: Sequence[Score]) -> None:
+        self.data = scores_dataset(scores)
+
+    def plotly(self) -> go.Figure:
+        """Draw quality over time, the time on a logarithmic axis."""
+        fig = style.canvas(400)
+        # A time of 0 has no position on a log axis.
+        seconds = np.maximum(self.data.seconds.values, 1e-3)
+        sides = label_sides(seconds, self.data.psnr.values)
+        for name, trained, colour, symbol in KINDS:
+            index = np.flatnonzero(self.data.trained.values == trained)
+            one = self.data.isel(candidate=index)
+            fig.add_scatter(
+                x=seconds[index],
+                y=one.psnr.values,
+                text=one.candidate.values.tolist(),
+                name=name,
+                mode="markers+text",
+                textposition=[sides[i] for i in index],
+                marker={"color": colour, "symbol": symbol, "size": 10},
+            )
+        fig.update_xaxes(**style.log_axis(float(seconds.min()), float(seconds.max()), "Time (s)", 0.4))
+        fig.update_yaxes(title={"text": "PSNR on held-out samples (dB)"})
+        return fig
+
+    def describe(self) -> str:
+        """Name the best candidate with its time, and the fastest one."""
+        best, fastest = self.data.isel(candidate=0), self.data.isel(candidate=int(np.argmin(self.data.seconds.values)))
+        return (
+            f"PSNR over the time to fit and predict: {best.candidate.item()} takes {number(float(best.seconds))} s, "
+            f"the fastest, {fastest.candidate.item()}, {number(float(fastest.seconds))} s."
+        )
+
+
+SIDES = ("top center", "bottom center", "middle right", "middle left")
+"""Positions of a label, in order of preference."""
+
+
+def label_sides(seconds: np.ndarray, psnr: np.ndarray) -> list[str]:
+    """Choose the side of each dot on which its label overlaps the fewest dots and earlier labels.
+
+    Distances are measured in parts of the figure: a label is about 0.12 wide and 0.06 high.
+
+    Args:
+        seconds: (candidate,) positive, drawn on a log scale.
+        psnr: (candidate,) in dB.
+    """
+    x, y = (_parts(values) for values in (np.log(seconds), psnr))
+    taken: list[tuple[float, float]] = []
+    sides = []
+    for a, b in zip(x, y, strict=True):
+        places = {
+            "top center": (a, b + 0.06),
+            "bottom center": (a, b - 0.06),
+            "middle right": (a + 0.09, b),
+            "middle left": (a - 0.09, b),
+        }
+
+        # Greedy: labels placed earlier are fixed, later ones avoid them.
+        def crowded(side: str, places: dict[str, tuple[float, float]] = places) -> int:
+            u, v = places[side]
+            dots = sum(abs(u - p) < 0.08 and abs(v - q) < 0.035 for p, q in zip(x, y, strict=True))
+            return dots + sum(abs(u - p) < 0.14 and abs(v - q) < 0.05 for p, q in taken)
+
+        side = min(SIDES, key=crowded)
+        sides.append(side)
+        taken.append(places[side])
+    return sides
+
+
+def _parts(values: np.ndarray) -> np.ndarray:
+    """Return values as parts of their range."""
+    width = float(values.max() - values.min())
+    return (values - values.min()) / (width if width > 0 else 1.0)
