@@ -118,7 +118,10 @@ class CandidateCost(Plot):
 
     def describe(self) -> str:
         """Name the best candidate with its time, and the fastest one."""
-        best, fastest = self.data.isel(candidate=0), self.data.isel(candidate=int(np.argmin(self.data.seconds.values)))
+        best, fastest = (
+            self.data.isel(candidate=0),
+            self.data.isel(candidate=int(np.argmin(self.data.seconds.values))),
+        )
         return (
             f"PSNR over the time to fit and predict: {best.candidate.item()} takes {number(float(best.seconds))} s, "
             f"the fastest, {fastest.candidate.item()}, {number(float(fastest.seconds))} s."
