@@ -9,6 +9,7 @@ import tempfile
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import plotly.graph_objects as go
 import skimage.data
 import skimage.transform
@@ -20,6 +21,8 @@ import overtone as ot
 from overtone.nn.encodings import Gaussian
 from overtone.plots import _style as style
 from overtone.signals import masks
+from overtone.studies import StudyResult, StudySize, find_study
+from overtone.studies._result import evidence_folder
 from overtone.theory import kernel_regression
 
 IMAGES = Path(__file__).parents[1] / "docs" / "img"
@@ -128,6 +131,48 @@ def regression_times() -> go.Figure:
     return figure
 
 
+def study_curves(name: str, title: str, lines: dict[str, tuple[str, str, str, str]], top: float) -> go.Figure:
+    """Mean curves of a study from its evidence; each line is named by its condition, curve, colour and dash."""
+    result = StudyResult.load(find_study(name), StudySize.QUICK, evidence_folder())
+    figure = go.Figure()
+    for label, (condition, curve, colour, dash) in lines.items():
+        rows = [row["curves"][curve] for row in result.measurements[condition]]
+        mean = np.mean([row["y"] for row in rows], axis=0)
+        line = {"color": colour, "dash": dash, "width": 2.5}
+        figure.add_scatter(x=rows[0]["x"], y=mean, name=label, mode="lines+markers", line=line)
+    figure.update_layout(template="plotly_white", margin={"l": 70, "r": 20, "t": 20, "b": 50})
+    figure.update_xaxes(title_text="wavenumber (waves per box)", dtick=1)
+    figure.update_yaxes(title_text=title, range=[0, top])
+    return figure
+
+
+def field_studies() -> dict[str, go.Figure]:
+    """What regression blurs, and what truncated modes lose."""
+    blue, orange, green, grey = "#0072b2", "#d55e00", "#009e73", "#777777"
+    mean = "mean of solver runs from possible initial states"
+    colours = dict(zip(("0.5", "1", "2"), (blue, green, orange), strict=True))
+    blur = {f"U-Net, lead {lead}": ("U-Net", f"lead {lead}", c, "solid") for lead, c in colours.items()}
+    blur |= {f"mean of runs, lead {lead}": (mean, f"lead {lead}", c, "dot") for lead, c in colours.items()}
+    blur["one run, lead 2"] = ("one such run, which no average blurs", "lead 2", grey, "solid")
+    modes = {
+        "all modes, mean flow": ("all modes, mean flow", "", blue, "solid"),
+        "4 modes, mean flow": ("4 modes, fields carried by a mean flow", "", orange, "solid"),
+        "4 modes, in place": ("4 modes, fields that stay in place", "", green, "solid"),
+        "4 modes, in place, no pointwise map": (
+            "4 modes, in place, no pointwise map beside",
+            "",
+            grey,
+            "solid",
+        ),
+    }
+    return {
+        "forecast-powers": study_curves("regression-blurs", "power over that of the truth", blur, 1.15),
+        "truncated-modes": study_curves(
+            "truncation-loses-detail", "error power over the target's", modes, 1.05
+        ),
+    }
+
+
 def main() -> None:
     """Draw them all."""
     IMAGES.mkdir(exist_ok=True)
@@ -152,6 +197,8 @@ def main() -> None:
         draw(browser, regression_times(), "kernel-regression")
         draw(browser, ot.plots.PSNR(wide.record).plotly(), "noise")
         draw(browser, ot.plots.LearningStep([run.record for run in seeds]).plotly(), "learning-step")
+        for name, figure in field_studies().items():
+            draw(browser, figure, name)
         first_screen(browser, report.directory.path)
         browser.close()
 

@@ -205,3 +205,24 @@ def analysis_error(model: VorticityModel, states: Tensor, error: float) -> Tenso
     noise = torch.fft.rfft2(error * torch.randn(states.shape, device="cpu"))
     limit = (power / (error * model.side) ** 2).clamp(max=1).sqrt()
     return torch.fft.irfft2(noise * limit, s=states.shape[-2:])
+
+
+def posterior(states: Tensor, analysis: Tensor, error: float, members: int) -> Tensor:
+    """Return (member, sample, side, side) initial states that an analysis allows, from torch's generator.
+
+    States and errors are taken as Gaussian with independent modes. With Ps and Pe their power, a state is the analysis
+    times Ps / (Ps + Pe), plus noise of power Ps Pe / (Ps + Pe): its power is Ps again.
+
+    Args:
+        states: (sample, side, side) states, whose mean power is Ps.
+        analysis: (sample, side, side) analyses.
+        error: Standard deviation of the white error that `forecasts` adds.
+        members: States per analysis.
+    """
+    side = states.shape[-1]
+    power = torch.fft.rfft2(states).abs().square().mean(0)
+    noise = power.clamp(max=(error * side) ** 2)
+    gain = torch.where(power > 0, power / (power + noise), 0.0)
+    white = torch.fft.rfft2(torch.randn(members, *analysis.shape, device="cpu"))
+    modes = gain * torch.fft.rfft2(analysis) + white * (gain * noise).sqrt() / side
+    return torch.fft.irfft2(modes, s=(side, side))
