@@ -63,7 +63,7 @@ their results.
    [-1, 1] and needs five seeds.
 6. *Are repeated judgings corrected for?* A claim that was left undecided may be judged again on fresh seeds,
    three times at most. The k-th judging has intervals of 1 - 0.1 / k (Bonferroni), so that all of them together
-   decide wrongly in less than a tenth of cases.
+   decide wrongly in less than a tenth of cases. Conditions need no correction where all of them have to agree.
 """
 
 
@@ -88,41 +88,57 @@ def page(studies: Mapping[str, Study], results: Mapping[str, StudyResult], befor
     ]
     parts += ["These changed:\n", "| study | first rules | now |", "|---|---|---|", *changed, ""]
     for topic in Topic:
+        members = [s for s in studies.values() if s.topic is topic and s.name in results]
         parts += [f"## {topic.value}\n"]
         parts += [
-            "| claim | verdict | 1 criterion | 2 control | 3 positive control | 4 size | 5 interval | 6 judged |"
+            "| study | verdict | 1 tests | 2 control | 3 positive control | 4 seeds | 5 interval | 6 judged |"
         ]
         parts += ["|---|---|---|---|---|---|---|---|"]
-        parts += [
-            _row(s, results[s.name]) for s in studies.values() if s.topic is topic and s.name in results
-        ]
-        parts += [""]
+        parts += [_row(study, results[study.name]) for study in members]
+        parts.append("")
+        for study in members:
+            parts += [*_details(study, results[study.name]), ""]
     return "\n".join(parts)
 
 
 def _row(study: Study, result: StudyResult) -> str:
-    judgement = result.judgement
+    judgement, seeds = result.judgement, len(study.seeds(SIZE))
+    control = "missed" if judgement.control_failed else "**not missed**"
+    positive = {True: "met", False: "**not met**", None: "a reason"}[judgement.positive_passed]
+    times = {1: "once", 2: "twice", 3: "three times"}[study.judgings]
+    cells = (
+        f"`{study.name}`",
+        judgement.verdict.value,
+        study.tested.value,
+        control,
+        positive,
+        f"{seeds}, smaller" if seeds > 1 else "none matters",
+        interval_wording(study),
+        times,
+    )
+    return f"| {' | '.join(cells)} |"
+
+
+def _details(study: Study, result: StudyResult) -> list[str]:
+    """Return the claim and its numbers as a list."""
+    low, high = (f"{end:g}" if math.isfinite(end) else "anything" for end in study.limits)
+    limits = f" Possible are {low} to {high}." if "anything" not in (low, high) else ""
+    if (low == "anything") != (high == "anything"):
+        limits = f" Possible is {'at most ' + high if low == 'anything' else 'at least ' + low}."
+    measured = "; ".join(f"{name}: {interval}" for name, interval in result.intervals.items())
     positive = positive_reason(study)
     if study.positive_control is not None and result.positive is not None:
-        word = "met" if judgement.positive_passed else "not met"
-        positive = f"{study.positive_control.name}: {result.positive}, {word}"
-    word = "missed" if judgement.control_failed else "not missed"
-    low, high = (f"{end:g}" if math.isfinite(end) else "" for end in study.limits)
-    limits = f"; values from {low or 'any'} to {high or 'any'}" if low or high else ""
-    measured = "; ".join(f"{name}: {interval}" for name, interval in result.intervals.items())
-    cells = (
-        f"`{study.name}`: {study.claim}",
-        f"**{judgement.verdict.value}**: {measured}",
-        f"{study.statistic}: {study.criterion}. Tests {study.tested.value}",
-        f"{study.control.name}: {result.control}, {word}{limits}",
-        positive,
-        f"{len(study.seeds(SIZE))} seeds, smaller than the source's"
-        if len(study.seeds(SIZE)) > 1
-        else "no seed matters",
-        interval_wording(study),
-        f"{study.judgings}",
-    )
-    return f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in cells)} |"
+        positive = f"{study.positive_control.name}: {result.positive}"
+    undecidable = [f"- Undecided because {study.undecidable}"] if study.undecidable else []
+    return [
+        f"**`{study.name}`** {study.claim}",
+        "",
+        f"- Criterion: {study.statistic}: {study.criterion}.{limits}",
+        f"- Measured: {measured}.",
+        f"- Control: {study.control.name}: {result.control}.",
+        f"- Positive control: {positive.rstrip('.')}.",
+        *undecidable,
+    ]
 
 
 def main() -> None:

@@ -109,6 +109,23 @@ def test_the_interval_suits_the_statistic(name):
         assert study.limits[0] - 1e-9 <= interval.low <= interval.high <= study.limits[1] + 1e-9
 
 
+# What arithmetic alone makes equal on every seed, without being equal to its own reference.
+EQUAL_BY_ARITHMETIC = {
+    "layers-low-to-high",
+    "flat-along-low",
+    "circle-time",
+    "density-time",
+    "fourier-kernel-width",
+}
+
+
+@pytest.mark.parametrize("name", [n for n in NAMES if len(find_study(n).seeds(StudySize.QUICK)) > 1])
+def test_no_control_is_its_own_reference(name):
+    """A network compared with itself differs by exactly nothing on every seed, which tests nothing."""
+    rows = packaged(name).measurements[find_study(name).control.name]
+    assert len({row["value"] for row in rows}) > 1 or name in EQUAL_BY_ARITHMETIC
+
+
 @pytest.mark.parametrize(
     ("criterion", "limits"),
     [(AtLeast(0.45), (0.5, math.inf)), (AtMost(2.0), (0.0, 1.0)), (Between(-2.0, 2.0), (-1.0, 1.0))],

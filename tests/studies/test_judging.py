@@ -88,8 +88,8 @@ def test_a_judgement_has_the_facts_that_it_follows_from():
     [
         (
             {"a": HIGH},
-            "Every condition meets the criterion, at least 1. Measured: a: 2 (1.5 to 2.5); control: 0 (-0.5 to 0.5); "
-            "positive control: 2 (1.5 to 2.5).",
+            "Every condition meets the criterion, at least 1, at this size. Measured: a: 2 (1.5 to 2.5); "
+            "control: 0 (-0.5 to 0.5); positive control: 2 (1.5 to 2.5).",
         ),
         (
             {"b": LOW},

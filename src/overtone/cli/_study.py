@@ -282,6 +282,7 @@ def _text(entry: Study, result: StudyResult | None) -> str:
         rows[f"Control: {entry.control.name}"] = f"{result.control}"
         if entry.positive_control is not None and result.positive is not None:
             rows[f"Positive control: {entry.positive_control.name}"] = f"{result.positive}"
+        rows["Tests"] = entry.tested.value
         rows["Interval"] = interval_wording(entry)
         rows["Reason"] = verdict_reason(entry, result)
     if caveat := "" if result is None else caveat_of(entry, result.size):

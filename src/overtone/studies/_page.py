@@ -178,7 +178,9 @@ def _evidence(study: Study, result: StudyResult | None, size: StudySize) -> Fold
         command = f"overtone study run {study.name} --size {size.value}"
         return FoldedBlock(study.name, study.claim, _NOT_RUN, [*sentences, f"Not run yet: {command}"], [])
     sentences.append(verdict_reason(study, result))
-    sentences.append(f"Intervals: {interval_wording(study)}; judgings: {study.judgings}.")
+    sentences.append(
+        f"Tests {study.tested.value}. Intervals: {interval_wording(study)}; judgings: {study.judgings}."
+    )
     if isinstance(study.positive, str):
         sentences.append(f"No positive control: {study.positive}")
     if caveat := caveat_of(study, size):

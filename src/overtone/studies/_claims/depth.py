@@ -127,14 +127,16 @@ LAYERS_LOW_TO_HIGH = Study(
 )
 
 
-def measure_residual_conditioning(seed: int, he_weights: bool, depth: int, samples: int) -> Measurement:
+def measure_residual_conditioning(
+    seed: int, he_weights: bool, depth: int, samples: int, linear: bool = False
+) -> Measurement:
     """Measure log10 of the condition number of the kernel on a circle, with skips over without."""
     del seed
     _, points = circle(samples, torch.float64)
     eigenvalues = {
-        name: ntk.circulant_eigenvalues(_skip_network(skips, he_weights, depth)(points[:1], points).ntk[0])[
-            : samples // 2 + 1
-        ]
+        name: ntk.circulant_eigenvalues(
+            _skip_network(skips, he_weights, depth, linear)(points[:1], points).ntk[0]
+        )[: samples // 2 + 1]
         for name, skips in (("without skips", False), ("with skips", True))
     }
     condition = {name: float(values.max() / values.min()) for name, values in eigenvalues.items()}
@@ -148,8 +150,16 @@ def measure_residual_conditioning(seed: int, he_weights: bool, depth: int, sampl
     return Measurement(math.log10(condition["with skips"] / condition["without skips"]), curves, notes)
 
 
-def _skip_network(skips: bool, he_weights: bool, depth: int) -> ntk.InfiniteNetwork:
-    """Return the limit of a ReLU network with PyTorch's default weights at width 256, or with He's and no biases."""
+def _skip_network(skips: bool, he_weights: bool, depth: int, linear: bool) -> ntk.InfiniteNetwork:
+    """Return the limit of a ReLU network with PyTorch's default weights at width 256, or with He's and no biases.
+
+    If `linear`, the skip goes round a layer without an activation, behind one hidden layer of ReLU.
+    """
+    if linear:
+        # With biases, so that one hidden layer has all frequencies.
+        biased = ntk.DenseLayer.ntk(sigma_b=0.3)
+        last = ntk.InfiniteNetwork.residual_block(biased) if skips else biased
+        return ntk.InfiniteNetwork((biased, ntk.DualActivation.relu(), last, biased))
     if not he_weights:
         return ntk.InfiniteNetwork.from_torch((ResidualMLP if skips else MLP)(2, 1, 256, depth))
     dense, relu = ntk.DenseLayer.ntk(), ntk.DualActivation.relu()
@@ -176,7 +186,9 @@ RESIDUAL_CONDITIONING = Study(
         Condition("PyTorch's weights, 16 layers", {"he_weights": False, "depth": 16}),
         Condition("He's weights, 16 layers", {"he_weights": True, "depth": 16}),
     ),
-    control=Condition("a single layer, which has no skip", {"he_weights": False, "depth": 1}),
+    control=Condition(
+        "a skip round a layer without an activation", {"he_weights": True, "depth": 1, "linear": True}
+    ),
     positive=MET_BY_A_CONDITION,
     measure=measure_residual_conditioning,
     axes=FigureAxes("Frequency (cycles per turn)", "Eigenvalue (of the largest)", log_x=True, log_y=True),

@@ -15,7 +15,16 @@ from overtone.records import metrics
 from overtone.signals import synthetic
 from overtone.studies._claims._shared import bands_at, circle, rank_correlation, wide_network
 from overtone.studies._criteria import AtLeast, AtMost, Average, Between
-from overtone.studies._study import Condition, FigureAxes, Measurement, SizeSettings, Study, StudySize, Topic
+from overtone.studies._study import (
+    Condition,
+    FigureAxes,
+    Measurement,
+    SizeSettings,
+    Study,
+    StudySize,
+    Tested,
+    Topic,
+)
 from overtone.theory import ntk
 
 _HARMONICS = range(5, 51, 5)
@@ -270,6 +279,7 @@ JACOBI_REVERSED = Study(
     factor="the activation",
     first_seed=300,
     revision=2,
+    tested=Tested.CASE,
     average=Average.MEDIAN,
     limits=(-1.0, 1.0),
     judgings=2,

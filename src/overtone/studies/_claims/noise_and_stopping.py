@@ -138,7 +138,7 @@ def _deep_prior(upsampling: str, kernel: int, side: int, channels: int) -> tuple
 CONVOLUTIONAL_DENOISING = Study(
     name="convolutional-denoising",
     topic=Topic.NOISE,
-    claim="Convolutional generators denoise by early stopping, because they fit pictures before noise.",
+    claim="Convolutional generators denoise pictures if they are stopped at the best step.",
     source=(
         "Heckel, Soltanolkotabi 2020, Denoising and regularization via exploiting the structural bias of "
         "convolutional generators, sections 2 and 3 (arXiv:1910.14634)"
@@ -161,7 +161,8 @@ CONVOLUTIONAL_DENOISING = Study(
     factor="the upsampling",
     caveat=(
         "The pictures are random fields with the spectrum of soft pictures. The stop is the best in "
-        "hindsight; the study does not test where to stop without the clean picture."
+        "hindsight; the study does not test where to stop without the clean picture, nor the source's "
+        "reason, that pictures are fitted before noise."
     ),
 )
 
