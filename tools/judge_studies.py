@@ -18,8 +18,8 @@ from overtone.studies import Study, StudyResult, StudySize, catalogue
 from overtone.studies._criteria import Verdict
 from overtone.studies._result import PACKAGED_RESULTS, evidence_folder
 from overtone.studies._run import measure_condition
-from overtone.studies._study import Topic
-from overtone.studies._wording import interval_wording, positive_reason
+from overtone.studies._study import MET_BY_A_CONDITION, Topic
+from overtone.studies._wording import positive_reason
 
 SIZE = StudySize.QUICK
 PAGE = Path(__file__).parents[1] / "docs" / "results" / "claims.md"
@@ -49,15 +49,17 @@ HEAD = """# Claims, and how they are tested
 [study](../guide/studies.md); it is written by `tools/judge_studies.py` from what the studies declare and from
 their results.
 
-1. *Does the criterion test the claim?* The statistic with its criterion, and whether it tests the claim as
-   worded, one case of it, or the mechanism behind it.
-2. *Could it fail?* The control, in which the claim must fail, and its value. A study whose criterion no
-   possible value could miss is refused.
-3. *Is there a positive control?* A situation in which the criterion must be met, and its value; or why there is
-   none. Without one a claim is never refuted.
-4. *Is the verdict no stronger than the run?* The number of seeds, and the size. Every run here is smaller than
-   the source's: a claim that no condition meets is "not reproduced", and "refuted" only at the source's own
-   dimensions. "Supported" holds at this size. `overtone study show NAME` prints the caveat.
+1. *Does the criterion test the claim?* The column says whether it tests the *claim* as worded, one *case* of
+   it, or the *mechanism* behind it; statistic and criterion stand below the table.
+2. *Could it fail?* The control, in which the claim must fail, has to miss the criterion. A study whose criterion
+   no possible value could miss is refused.
+3. *Is there a positive control?* A situation in which the criterion must be *met*. In its place a *condition*
+   that meets the criterion shows that the test can be passed; where there is *none*, the reason stands below the
+   table, and the claim is never refuted.
+4. *Is the verdict no stronger than the run?* Every run here is smaller than the source's: a claim that no
+   condition meets is "not reproduced", and "refuted" only at the source's own dimensions. "Supported" holds at
+   this size and for these seeds; with *any* seed the measurement is the same. `overtone study show NAME` prints
+   the caveat.
 5. *Does the interval suit the statistic?* Means have Student's interval, clipped to the values that the
    statistic can have. Rank correlations have the median and the interval of the sign test, which never leaves
    [-1, 1] and needs five seeds.
@@ -90,9 +92,7 @@ def page(studies: Mapping[str, Study], results: Mapping[str, StudyResult], befor
     for topic in Topic:
         members = [s for s in studies.values() if s.topic is topic and s.name in results]
         parts += [f"## {topic.value}\n"]
-        parts += [
-            "| study | verdict | 1 tests | 2 control | 3 positive control | 4 seeds | 5 interval | 6 judged |"
-        ]
+        parts += ["| study | verdict | 1 tests | 2 control | 3 positive | 4 seeds | 5 interval | 6 judged |"]
         parts += ["|---|---|---|---|---|---|---|---|"]
         parts += [_row(study, results[study.name]) for study in members]
         parts.append("")
@@ -104,17 +104,17 @@ def page(studies: Mapping[str, Study], results: Mapping[str, StudyResult], befor
 def _row(study: Study, result: StudyResult) -> str:
     judgement, seeds = result.judgement, len(study.seeds(SIZE))
     control = "missed" if judgement.control_failed else "**not missed**"
-    positive = {True: "met", False: "**not met**", None: "a reason"}[judgement.positive_passed]
-    times = {1: "once", 2: "twice", 3: "three times"}[study.judgings]
+    instead = "condition" if study.positive == MET_BY_A_CONDITION else "none"
+    positive = {True: "met", False: "**not met**", None: instead}[judgement.positive_passed]
     cells = (
         f"`{study.name}`",
         judgement.verdict.value,
-        study.tested.value,
+        study.tested.name.lower(),
         control,
         positive,
-        f"{seeds}, smaller" if seeds > 1 else "none matters",
-        interval_wording(study),
-        times,
+        f"{seeds}" if seeds > 1 else "any",
+        f"{study.average.value} {100 * study.confidence:.3g} %",
+        f"{study.judgings}",
     )
     return f"| {' | '.join(cells)} |"
 
