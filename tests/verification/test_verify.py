@@ -123,6 +123,15 @@ def test_few_samples_have_no_intervals_and_the_sentences_say_so():
     assert "With one sample there is no interval" in one.sentences[-1]
 
 
+def test_an_interval_that_is_not_stated_has_no_end():
+    """With few samples some bands have no interval, and others an infinite one."""
+    truth = fields.truth(16, exponent=2.0)
+    result = verified(np.roll(truth, (5, -3), (2, 3)), truth)
+    (resolution,) = result.effective_resolution
+    assert np.isnan(resolution.low) == np.isnan(resolution.high)
+    assert not any("unknown" in sentence for sentence in result.sentences)
+
+
 def test_samples_that_repeat_each_other_are_not_counted_twice():
     repeated, forecast = (np.repeat(x[:6], 10, axis=0) for x in (TRUTH, fields.noisy(TRUTH, 1e-3)))
     result = verified(forecast, repeated)

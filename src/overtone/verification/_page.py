@@ -19,6 +19,7 @@ from overtone.verification._wording import (
     comparison_sentences,
     ensemble_sentences,
     lead_sentences,
+    registration_sentences,
 )
 
 
@@ -31,7 +32,7 @@ def page_of(result: Verification) -> Page:
     page = verification_page(result)
     mean = "time mean subtracted" if result.anomalies else "time mean kept"
     page = replace(page, subtitle=f"{page.subtitle}; {mean}")
-    if not (result.ensembles or result.comparisons or lead_sentences(result)):
+    if not (result.ensembles or result.comparisons or result.registrations or lead_sentences(result)):
         return page
     shown = [score for score in result.scores if score.reported.any()]
     sections, entries = [], []
@@ -54,13 +55,24 @@ def page_of(result: Verification) -> Page:
                 # The heading of the first section stands for both.
                 sections.append(Section(f"{anchor}-others", f"{title}: the others", blocks[1:]))
             entries.append((title, texts[_key(shown[0])]))
-    answers: list[tuple[str, Answer]] = [*page.answers]
+    answers = [_with_registrations(result, shown, answer) for answer in page.answers]
     since = lead_sentences(result)
     if since:
         answers.insert(0, ("By lead time", since))
     if len(shown) == 1:
         answers[1:1] = entries
     return replace(page, answers=answers, sections=[*sections, *page.sections])
+
+
+def _with_registrations(
+    result: Verification, shown: Sequence[FieldScore], answer: tuple[str, Answer]
+) -> tuple[str, Answer]:
+    """Add to the sentences on a score whether what is in the wrong place is displaced."""
+    name, text = answer
+    score = next((score for score in shown if name_of(score) == name), None)
+    if score is None or isinstance(text, str):
+        return answer
+    return name, [*text, *_capital(registration_sentences(result, score))]
 
 
 def _key(score: FieldScore | EnsembleScore) -> tuple[str, str | None]:

@@ -17,6 +17,7 @@ from overtone.records.metrics._field_scores import (
     ResolutionCriterion,
 )
 from overtone.spectra._field_geometry import FieldGeometry
+from overtone.verification._registration import Registration
 
 
 @final
@@ -33,6 +34,7 @@ class Verification:
         ensembles: Power, spread and CRPS of the members, one per variable and lead time; empty without members.
         comparisons: The forecast against others and baselines on the same truth, by variable, lead time and name.
         anomalies: Whether the time means were subtracted.
+        registrations: Of scores with structure in the wrong place: whether shifts of tiles restore the coherence.
 
     Example:
         >>> import numpy as np
@@ -51,6 +53,7 @@ class Verification:
     ensembles: tuple[EnsembleScore, ...] = ()
     comparisons: tuple[ForecastComparison, ...] = ()
     anomalies: bool = False
+    registrations: tuple[Registration, ...] = ()
 
     @property
     def pair(self) -> FieldPair:
@@ -143,6 +146,7 @@ class Verification:
             ],
             "ensembles": [score.to_json() for score in self.ensembles],
             "comparisons": [comparison.to_json() for comparison in self.comparisons],
+            "registrations": [registration.to_json() for registration in self.registrations],
             "time_mean": "subtracted" if self.anomalies else "kept",
             "notes": [{"code": note.code.value, "values": dict(note.values)} for note in self.notes],
             "sentences": list(self.sentences),

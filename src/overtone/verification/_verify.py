@@ -26,6 +26,7 @@ from overtone.spectra._spectrum import ROUNDING, check_level
 from overtone.verification._cluster import ClusterExecutor
 from overtone.verification._measure import Executor, LocalExecutor, byte_count, lead_rows, parts_of
 from overtone.verification._pairs import Pairs, PositionOptions, array_pairs, per_axis
+from overtone.verification._registration import Registration, registered
 from overtone.verification._result import Verification
 from overtone.verification._sources import Axes, dataset_pairs
 
@@ -192,6 +193,7 @@ def measure(pairs: Pairs, options: _Options, executor: Executor) -> Verification
     scores: list[FieldScore] = []
     ensembles: list[EnsembleScore] = []
     comparisons: list[ForecastComparison] = []
+    registrations: list[Registration | None] = []
     for index, lead in enumerate(pairs.leads or (None,)):
         count = pairs.count(index)
         if options.climatology and count < 2:
@@ -209,6 +211,7 @@ def measure(pairs: Pairs, options: _Options, executor: Executor) -> Verification
             columns = _Columns(variable, lead, rows, channel, transform, reported, options.level)
             score = columns.score(1)
             scores.append(score)
+            registrations.append(registered(pairs, index, channel, score, options.level))
             comparisons += [
                 columns.comparison(name, score, 3 + 2 * other) for other, name in enumerate(names)
             ]
@@ -224,6 +227,7 @@ def measure(pairs: Pairs, options: _Options, executor: Executor) -> Verification
         tuple(ensembles),
         tuple(comparisons),
         options.anomalies,
+        tuple(registration for registration in registrations if registration is not None),
     )
 
 

@@ -10,7 +10,7 @@ from overtone.records.metrics._ensemble_scores import (
     EnsembleScore,
     ForecastComparison,
 )
-from overtone.records.metrics._field_scores import Fact, FactCode
+from overtone.records.metrics._field_scores import Fact, FactCode, FieldScore
 from overtone.reports._field_wording import name_of, note_sentences, score_sentences
 from overtone.verification._result import Verification
 
@@ -21,6 +21,7 @@ def sentences_of(result: Verification) -> tuple[str, ...]:
     for score in result.scores:
         lines += score_sentences(result, score)
         name = (score.variable, score.lead)
+        lines += [f"{name_of(score)}: {text}" for text in registration_sentences(result, score)]
         for ensemble in result.ensembles:
             if (ensemble.variable, ensemble.lead) == name and score.reported.any():
                 lines += [f"{name_of(score)}: {text}" for text in ensemble_sentences(result, ensemble)]
@@ -69,6 +70,28 @@ _DEFECTS: tuple[tuple[str, tuple[FactCode | EnsembleFactCode, ...]], ...] = (
     ("structure is in the wrong place", (FactCode.MISPLACED,)),
     ("the ensemble is collapsed", (EnsembleFactCode.COLLAPSED,)),
 )
+
+
+def registration_sentences(result: Verification, score: FieldScore) -> list[str]:
+    """Return whether structure in the wrong place is displaced, without the name of the variable."""
+    lines = []
+    for registration in result.registrations:
+        if (registration.variable, registration.lead) != (score.variable, score.lead):
+            continue
+        coherence = f"from {registration.before + 0.0:.2f} to {registration.after:.2f}"
+        described = "" if registration.certain else " in these samples"
+        if registration.displaced:
+            lines.append(
+                f"structure in the wrong place is displaced{described}: shifts of "
+                f"{number(registration.distance, 2)} {result.geometry.unit} in the median raise the coherence "
+                f"{coherence}."
+            )
+        else:
+            lines.append(
+                f"no shift restores the structure in the wrong place{described}: the best ones change the coherence "
+                f"{coherence}, and fields that do not belong together reach {registration.chance:.2f}."
+            )
+    return lines
 
 
 def ensemble_sentences(result: Verification, score: EnsembleScore) -> list[str]:

@@ -96,22 +96,22 @@ def resolution_of(
         criterion: The criterion.
     """
     crossing = score.crossing(criterion)
-    low = (
-        geometry.wavelength(crossing.low)
-        if math.isfinite(crossing.low)
-        else math.nan
-        if math.isnan(crossing.low)
-        else 0.0
-    )
     return EffectiveResolution(
         score.variable,
         score.lead,
         geometry.wavelength(crossing.frequency) if math.isfinite(crossing.frequency) else math.nan,
-        0.0 if math.isinf(crossing.high) else geometry.wavelength(crossing.high),
-        low,
+        _end(geometry, crossing.high),
+        _end(geometry, crossing.low),
         geometry.unit,
         crossing,
     )
+
+
+def _end(geometry: FieldPositions, frequency: float) -> float:
+    """Return the wavelength of an end of an interval: NaN without one, 0 for one beyond the grid."""
+    if math.isnan(frequency):
+        return math.nan
+    return 0.0 if math.isinf(frequency) else geometry.wavelength(frequency)
 
 
 @final

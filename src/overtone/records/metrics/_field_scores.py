@@ -454,6 +454,8 @@ def _divided(upper: Array, lower: Array) -> Array:
 
 def _first_rise(frequency: Array, curve: Array, level: float) -> tuple[CrossingCode, float]:
     """Return whether and at which frequency a curve first rises through a level."""
+    # Ends of wide intervals may be infinite, between which nothing is interpolated.
+    curve = np.clip(curve, -1e9, 1e9)
     above = np.flatnonzero(curve >= level)
     if not len(above):
         return CrossingCode.NOT_CROSSED, math.nan

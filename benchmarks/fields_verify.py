@@ -1,0 +1,125 @@
+"""Verifying fields on the sphere, against the bare transforms of the same fields; memory by the number of samples.
+
+The fields are white noise in single precision, read from files. Each time is the least of several, in this process, on
+two threads; memory is the largest resident size of a process of its own that reads NetCDF.
+"""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+
+import overtone as ot
+from overtone.spectra import SphereGrid, SphereTransform
+
+LARGE, SMALL = (721, 1440), (181, 360)
+MEMORY = "1GB"
+
+CHILD = """
+import resource, sys, json, xarray
+import overtone as ot
+count, folder = int(sys.argv[1]), sys.argv[2]
+forecast, truth = (xarray.open_dataset(f"{folder}/{name}.nc").isel(time=slice(count)) for name in ("forecast", "truth"))
+ot.verify(forecast, truth, memory="100MB")
+print(json.dumps(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024))
+"""
+
+
+def coordinates(shape: tuple[int, int]) -> dict[str, np.ndarray]:
+    """Latitudes with poles and longitudes."""
+    return {
+        "latitude": np.linspace(90, -90, shape[0]),
+        "longitude": np.arange(shape[1]) * 360 / shape[1],
+    }
+
+
+def fields(folder: str, shape: tuple[int, int], count: int) -> tuple[np.ndarray, np.ndarray]:
+    """Forecast and truth (sample, channel, latitude, longitude), written to files and mapped."""
+    generator, paths = np.random.default_rng(0), []
+    for name in ("forecast", "truth"):
+        paths.append(Path(folder) / f"{name}.npy")
+        array = np.lib.format.open_memmap(paths[-1], "w+", np.float32, (count, 1, *shape))
+        for index in range(count):
+            array[index, 0] = generator.standard_normal(shape, np.float32)
+        array.flush()
+    return tuple(np.load(path, mmap_mode="c") for path in paths)  # type: ignore[return-value]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """Seconds of one call."""
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
+
+
+def bare(transform: SphereTransform, arrays: tuple[np.ndarray, np.ndarray], at_once: int) -> None:
+    """The transforms alone, of as many fields at a time."""
+    for array in arrays:
+        for first in range(0, len(array), at_once):
+            part = torch.from_numpy(array[first : first + at_once, 0]).movedim(0, -1)
+            transform.power(transform.coefficients(part))
+
+
+def main() -> list[dict]:
+    """Return the rows of the table."""
+    torch.set_num_threads(2)
+    rows = []
+    with tempfile.TemporaryDirectory() as folder:
+        arrays, where = fields(folder, LARGE, 100), coordinates(LARGE)
+        transform = SphereTransform(SphereGrid.of(**where))
+        # Twenty fields at a time are what verification reads with this memory, in pairs of ten.
+        pairs = [
+            (
+                seconds(lambda: ot.verify(*arrays, **where, memory=MEMORY)),
+                seconds(lambda: bare(transform, arrays, 20)),
+            )
+            for _ in range(2)
+        ]
+        ours, theirs = (min(column) for column in zip(*pairs, strict=True))
+        rows.append(row("100 pairs of 721 x 1440", ours, theirs, 1.5, "s", "against the bare transforms"))
+    with tempfile.TemporaryDirectory() as folder:
+        arrays, where = fields(folder, SMALL, 2000), coordinates(SMALL)
+        taken = seconds(lambda: ot.verify(*arrays, **where, memory=MEMORY))
+        rows.append(row("2,000 pairs of 181 x 360", taken, 60.0, 1.0, "s", "against a minute"))
+        for name, array in zip(("forecast", "truth"), arrays, strict=True):
+            axes = {"time": np.arange(1000), **where}
+            data = xr.Dataset({"t": (tuple(axes), array[:1000, 0])}, axes)
+            data.to_netcdf(
+                f"{folder}/{name}.nc", engine="h5netcdf", encoding={"t": {"chunksizes": (1, *SMALL)}}
+            )
+        peaks = [
+            json.loads(
+                subprocess.run(
+                    [sys.executable, "-c", CHILD, str(count), folder],
+                    capture_output=True,
+                    text=True,
+                    check=True,
+                ).stdout
+            )
+            for count in (1000, 250)
+        ]
+        note = "peak of a process with 1,000 samples of 0.5 MB against 250; memory=100MB"
+        rows.append(row("memory of 1,000 samples", peaks[0], peaks[1], 1.05, "MB", note))
+    return rows
+
+
+def row(name: str, ours: float, theirs: float, target: float, unit: str, note: str) -> dict:
+    """One row of the table."""
+    return {
+        "name": name,
+        "ours": ours,
+        "theirs": theirs,
+        "ratio": ours / theirs,
+        "target": f"<= {target}",
+        "unit": unit,
+        "note": note,
+    }
