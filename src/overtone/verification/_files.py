@@ -127,6 +127,8 @@ def _opened(open_file: Callable[..., Any], kind: str, file: Path, groups: Callab
         if "unable to decode time units" in str(error):
             # Times before 1678, and calendars of models.
             import_optional("cftime", "calendars")
+            # Times from year 0 on, as of climatologies, belong to no calendar and stay numbers.
+            return open_file(decode_times=False)
         names = _groups(groups)
         if names and ("group" in str(error).lower() or isinstance(error, KeyError | FileNotFoundError)):
             raise InputError(

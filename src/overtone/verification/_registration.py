@@ -108,7 +108,6 @@ def registered(pairs: Pairs, lead: int, channel: int, score: FieldScore, level: 
     count = pairs.count(lead)
     chosen = np.unique(np.linspace(0, count - 1, min(count, SAMPLES)).round().astype(int))
     rows, chance, shifts = [], [], []
-    previous: Tensor | None = None
     before = np.zeros(3)
     for sample in chosen:
         batch = pairs.read(lead, slice(int(sample), int(sample) + 1))
@@ -119,9 +118,10 @@ def registered(pairs: Pairs, lead: int, channel: int, score: FieldScore, level: 
         rows.append(powers)
         before += unmoved
         shifts += moves
-        if previous is not None:
-            chance.append(tiling.register(forecast, previous)[0])
-        previous = truth
+        # Samples half of the period apart do not belong together; one sample alone is compared with its mirror image.
+        other = (int(sample) + count // 2) % count
+        distant = pairs.read(lead, slice(other, other + 1)).target[0, channel].double()
+        chance.append(tiling.register(forecast, distant if count > 1 else truth.flip(-1))[0])
     blocks = np.array(rows)[..., None]
     interval: Interval = coherence_interval(blocks, level)
     distances = [math.hypot(*shift) for shift in shifts]
@@ -132,7 +132,7 @@ def registered(pairs: Pairs, lead: int, channel: int, score: FieldScore, level: 
         tiling.high,
         _coherence(before),
         _coherence(blocks.sum(0)[:, 0]),
-        _coherence(np.sum(chance, axis=0)) if chance else math.nan,
+        _coherence(np.sum(chance, axis=0)),
         (float(interval.low[0]), float(interval.high[0])),
         float(np.median(distances)),
         tuple(float(value) for value in np.median(shifts, axis=0)),
@@ -170,13 +170,17 @@ class _Tiling:
         for origin, spacing in zip(self.origins, self.spacings, strict=True):
             mask = self._mask(spacing)
             ours, theirs = (self._modes(field, origin) for field in (forecast, truth))
-            before += _powers(ours, theirs, mask)
+            unmoved = _powers(ours, theirs, mask)
+            before += unmoved
             # sum_x f(x + d) g(x): the truth's structure at x stands at x + d in the forecast.
             match = torch.fft.ifftn(ours * theirs.conj() * mask).real
             # Windows that are shifted against each other overlap less, which favours short shifts.
             cells = self._best(match / overlap)
-            moved = self._modes(forecast, tuple(o + c for o, c in zip(origin, cells, strict=True)))
-            after += _powers(moved, theirs, mask)
+            there = self._modes(forecast, tuple(o + c for o, c in zip(origin, cells, strict=True)))
+            moved = _powers(there, theirs, mask)
+            if _coherence(moved) <= _coherence(unmoved):
+                cells, moved = (0,) * len(cells), unmoved
+            after += moved
             shifts.append(tuple(c * s for c, s in zip(cells, spacing, strict=True)))
         return after, before, shifts
 
