@@ -157,7 +157,7 @@ def field_studies() -> dict[str, go.Figure]:
     modes = {
         "all modes, mean flow": ("all modes, mean flow", "", blue, "solid"),
         "4 modes, mean flow": ("4 modes, fields carried by a mean flow", "", orange, "solid"),
-        "4 modes, in place": ("4 modes, fields that stay in place", "", green, "solid"),
+        "4 modes, in place": ("4 modes, fields that stay in place", "", green, "dot"),
         "4 modes, in place, no pointwise map": (
             "4 modes, in place, no pointwise map beside",
             "",
