@@ -2,6 +2,7 @@ from ._base import Plot as Plot
 from ._comparison import RunComparison as RunComparison
 from ._errors import PSNR as PSNR
 from ._errors import Loss as Loss
+from ._field_pictures import FieldPictures as FieldPictures
 from ._fourier_heat_map import FourierHeatMap as FourierHeatMap
 from ._learning import LearningOrder as LearningOrder
 from ._learning import LearningStep as LearningStep

@@ -118,6 +118,14 @@ class Snapshots:
         """Return the steps at which `name` was stored, ascending; empty if it never was."""
         return tuple(step for entry, step in self.entries if entry == name)
 
+    def find(self, name: str, step: int) -> NDArray[np.generic] | None:
+        """Read one array; None if there is none.
+
+        Raises:
+            InputError: If it is damaged.
+        """
+        return self.get(name, step) if (name, step) in self.entries else None
+
     def get(self, name: str, step: int) -> NDArray[np.generic]:
         """Read one array.
 

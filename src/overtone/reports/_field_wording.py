@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from overtone._utils.text import number, percent, plural
+from overtone.records.metrics._ensemble_scores import EnsembleFact, EnsembleFactCode, EnsembleScore
 from overtone.records.metrics._field_scores import (
     CrossingCode,
     EffectiveResolution,
@@ -52,8 +53,13 @@ def names_of(pair: FieldPair) -> tuple[str, str]:
 
 def name_of(score: FieldScore) -> str:
     """Return the variable with its lead time, as sentences begin."""
-    name = score.variable[:1].upper() + score.variable[1:] if score.variable == "values" else score.variable
+    name = _variable_name(score.variable)
     return f"{name} at lead time {score.lead}" if score.lead is not None else name
+
+
+def _variable_name(variable: str) -> str:
+    """Return a variable as sentences begin; names of users stay as they are."""
+    return "Values" if variable == "values" else variable
 
 
 def resolution_sentence(result: ScoredFields, score: FieldScore) -> str:
@@ -146,6 +152,52 @@ def fact_sentence(result: ScoredFields, score: FieldScore, fact: Fact) -> str:
 def _coherence(value: float) -> str:
     """Format a coherence with two digits; one that rounds to zero has no sign."""
     return f"{round(value, 2) + 0.0:.2f}"
+
+
+def lead_sentences(result: ScoredFields, ensembles: Sequence[EnsembleScore] = ()) -> list[str]:
+    """Return since which lead time each defect is there, for each variable with several lead times.
+
+    A defect counts from the first lead time after which every one has it at some wavelength, beyond its interval.
+
+    Args:
+        result: The scores.
+        ensembles: Scores of the members.
+    """
+    forecast, _ = names_of(result.pair)
+    lines = []
+    for variable in dict.fromkeys(score.variable for score in result.scores):
+        scores = [s for s in result.scores if s.variable == variable and s.reported.any()]
+        if len(scores) < 2:
+            continue
+        spreads = {e.lead: e for e in ensembles if e.variable == variable}
+        for text, codes in _DEFECTS:
+            held: list[list[Fact | EnsembleFact]] = []
+            for score in scores:
+                facts: list[Fact | EnsembleFact] = [
+                    *score.facts,
+                    *(spreads[score.lead].facts if score.lead in spreads else ()),
+                ]
+                held.append([f for f in facts if f.code in codes and f.certain])
+            first = next((i for i in range(len(held)) if all(held[i:])), None)
+            if first is None:
+                continue
+            longest, at_last = (result.geometry.wavelength(min(f.low for f in held[i])) for i in (first, -1))
+            unit, last = result.geometry.unit, scores[-1].lead
+            if first == len(scores) - 1:
+                since = f"at the last lead time, {last}, below {number(at_last)} {unit}"
+            else:
+                since = "at all lead times" if first == 0 else f"since lead time {scores[first].lead}"
+                since += f": first below {number(longest)} {unit}, at lead time {last} below {number(at_last)} {unit}"
+            lines.append(f"{_variable_name(variable)}: {text.format(forecast=forecast)} {since}.")
+    return lines
+
+
+_DEFECTS: tuple[tuple[str, tuple[FactCode | EnsembleFactCode, ...]], ...] = (
+    ("the {forecast} is blurred", (FactCode.BLURRED, FactCode.HEDGED, FactCode.OVERSMOOTHED)),
+    ("the {forecast} is noisy", (FactCode.NOISY,)),
+    ("structure is in the wrong place", (FactCode.MISPLACED,)),
+    ("the ensemble is collapsed", (EnsembleFactCode.COLLAPSED,)),
+)
 
 
 def _few(v: Mapping[str, Any], _: str) -> str:

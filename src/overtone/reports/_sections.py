@@ -15,8 +15,17 @@ from overtone.plots._wording import level_samples
 from overtone.records import Snapshots, metrics
 from overtone.records.metrics._bands import UnmeasuredRows, without_unmeasured
 from overtone.records.metrics._errors import PROBABILITY
+from overtone.records.metrics._field_runs import FieldRun, field_run
 from overtone.reports._blocks import Block, Glossary, Page, PlotBlock, Section, TableBlock, Tile
 from overtone.reports._coverage import coverage_sentences, row_margin
+from overtone.reports._field_page import glossary_entries
+from overtone.reports._field_run import (
+    field_answer_entries,
+    field_lead,
+    field_pictures,
+    field_sections,
+    resolution_tiles,
+)
 from overtone.reports._findings import Findings, gather
 from overtone.reports._media import media_blocks
 from overtone.reports._settings import (
@@ -98,6 +107,9 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
     """
     record, unmeasured = without_unmeasured(record)
     findings = gather(record)
+    run = field_run(record, snapshots.find)
+    if run is not None:
+        return _field_page(record, snapshots, name, unmeasured, findings, run)
     verdict = list(zip(QUESTIONS, answers(findings, record), strict=True))
     order = LearningOrder(record)
     lead = PlotBlock("learning-order", "Learning order", order.describe(), order.plotly())
@@ -114,6 +126,40 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
     return Page(
         title, subtitle(record), verdict, _numbers(record, findings), lead, sections, plan_reasons(record)
     )
+
+
+def _field_page(
+    record: xr.Dataset,
+    snapshots: Snapshots,
+    name: str,
+    unmeasured: UnmeasuredRows | None,
+    findings: Findings,
+    run: FieldRun,
+) -> Page:
+    """Return the page of a run whose targets are fields."""
+    shown = field_pictures(record, snapshots)
+    if len(run.geometry.shape) != 2:
+        shown = [*media_blocks(record, snapshots), *shown]
+    sections = [
+        *([Section("reconstruction", "Target, prediction and difference", shown)] if shown else []),
+        *field_sections(run),
+        Section("frequencies", "Frequencies", _frequencies(record), coverage_sentences(record), pair=True),
+        Section("errors", "Errors over training", _errors(record), pair=True),
+        Section("bands", "Band by band", [band_table(record)]),
+        *_provenance_sections(record, unmeasured),
+        Section("glossary", "Glossary", [Glossary([*glossary_entries(run.pair), *ENTRIES])]),
+    ]
+    parts = (
+        "fields",
+        " × ".join(count(float(n)) for n in run.geometry.shape) + " values",
+        f"spectra: {run.estimator}",
+    )
+    network, created = record.attrs.get("network"), str(record.attrs.get("created") or "")[:10]
+    line = " · ".join(str(part) for part in (*parts, network, created) if part)
+    shared = [tile for tile in _numbers(record, findings) if tile.name not in ("Noise", "Nyquist")]
+    tiles = [*resolution_tiles(run), *shared]
+    answers = field_answer_entries(run, findings, record)
+    return Page(name, line, answers, tiles, field_lead(record), sections, plan_reasons(record))
 
 
 def subtitle(record: xr.Dataset) -> str:

@@ -263,7 +263,13 @@ def _put_back(f: Findings) -> str:
     return f"{text}; at step {count(f.last)} {error} was {higher(f.rising)}."
 
 
-def _advice(f: Findings, record: xr.Dataset) -> str:
+def trend_advice(f: Findings, record: xr.Dataset) -> str:
+    """Return the advice that the course of the error gives; "" where it no longer changes.
+
+    Args:
+        f: Findings of the record.
+        record: Of one run.
+    """
     if f.diverged:
         return "Lower the learning rate, check the values for outliers, and train again."
     if not f.error.size:
@@ -283,7 +289,6 @@ def _advice(f: Findings, record: xr.Dataset) -> str:
         return (
             f"Stop at step {count(f.stop.step)}: at the last step the {_ERRORS[f.stop.evidence]} is {rise}."
         )
-    hold = "" if f.stop.evidence is not Evidence.NONE else " Hold out some samples to learn when to stop."
     error = _ERRORS[f.stop.evidence]
     if f.trend < _STILL_FALLING:
         still = (
@@ -291,10 +296,23 @@ def _advice(f: Findings, record: xr.Dataset) -> str:
             if _at_best(f) and f.stop.step == f.last
             else ""
         )
-        return f"Train longer: the {error} still fell by {percent(-f.trend)} since step {count(f.since)}.{still}{hold}"
+        fell = f"the {error} still fell by {percent(-f.trend)} since step {count(f.since)}"
+        return f"Train longer: {fell}.{still}{_hold(f)}"
+    return ""
+
+
+def _hold(f: Findings) -> str:
+    return "" if f.stop.evidence is not Evidence.NONE else " Hold out some samples to learn when to stop."
+
+
+def _advice(f: Findings, record: xr.Dataset) -> str:
+    trend = trend_advice(f, record)
+    if trend:
+        return trend
+    error = _ERRORS[f.stop.evidence]
     little = f"fell by only {percent(-f.trend)} since step {count(f.since)}"
     why = f"the {error} {little if f.trend < -_NOTHING else 'no longer falls'}"
-    return f"{_stalled(f, record, why)}{hold}"
+    return f"{_stalled(f, record, why)}{_hold(f)}"
 
 
 def _stalled(f: Findings, record: xr.Dataset, why: str) -> str:

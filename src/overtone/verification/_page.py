@@ -13,14 +13,9 @@ from overtone.records.metrics._ensemble_scores import EnsembleScore, ForecastCom
 from overtone.records.metrics._field_scores import FieldScore
 from overtone.reports._blocks import Answer, AnswersBlock, Block, FoldedBlock, Page, PlotBlock, Section
 from overtone.reports._field_page import curve_line, verification_page, wavelength_canvas
-from overtone.reports._field_wording import name_of
+from overtone.reports._field_wording import lead_sentences, name_of
 from overtone.verification._result import Verification
-from overtone.verification._wording import (
-    comparison_sentences,
-    ensemble_sentences,
-    lead_sentences,
-    registration_sentences,
-)
+from overtone.verification._wording import comparison_sentences, ensemble_sentences, registration_sentences
 
 
 def page_of(result: Verification) -> Page:
@@ -32,7 +27,8 @@ def page_of(result: Verification) -> Page:
     page = verification_page(result)
     mean = "time mean subtracted" if result.anomalies else "time mean kept"
     page = replace(page, subtitle=f"{page.subtitle}; {mean}")
-    if not (result.ensembles or result.comparisons or result.registrations or lead_sentences(result)):
+    since = lead_sentences(result, result.ensembles)
+    if not (result.ensembles or result.comparisons or result.registrations or since):
         return page
     shown = [score for score in result.scores if score.reported.any()]
     sections, entries = [], []
@@ -56,7 +52,6 @@ def page_of(result: Verification) -> Page:
                 sections.append(Section(f"{anchor}-others", f"{title}: the others", blocks[1:]))
             entries.append((title, texts[_key(shown[0])]))
     answers = [_with_registrations(result, shown, answer) for answer in page.answers]
-    since = lead_sentences(result)
     if since:
         answers.insert(0, ("By lead time", since))
     if len(shown) == 1:

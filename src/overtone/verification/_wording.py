@@ -5,13 +5,12 @@ from __future__ import annotations
 from overtone._utils.text import number, percent
 from overtone.records.metrics._ensemble_scores import (
     ComparisonFactCode,
-    EnsembleFact,
     EnsembleFactCode,
     EnsembleScore,
     ForecastComparison,
 )
-from overtone.records.metrics._field_scores import Fact, FactCode, FieldScore
-from overtone.reports._field_wording import name_of, note_sentences, score_sentences
+from overtone.records.metrics._field_scores import FieldScore
+from overtone.reports._field_wording import lead_sentences, name_of, note_sentences, score_sentences
 from overtone.verification._result import Verification
 
 
@@ -28,48 +27,7 @@ def sentences_of(result: Verification) -> tuple[str, ...]:
         for comparison in result.comparisons:
             if comparison.first is score and score.reported.any():
                 lines += [f"{name_of(score)}: {text}" for text in comparison_sentences(result, comparison)]
-    return (*lines, *lead_sentences(result), *note_sentences(result))
-
-
-def lead_sentences(result: Verification) -> list[str]:
-    """Return since which lead time each defect is there, for each variable with several lead times.
-
-    A defect counts from the first lead time after which every one has it at some wavelength, beyond its interval.
-    """
-    lines = []
-    for variable in dict.fromkeys(score.variable for score in result.scores):
-        scores = [s for s in result.scores if s.variable == variable and s.reported.any()]
-        if len(scores) < 2:
-            continue
-        ensembles = {e.lead: e for e in result.ensembles if e.variable == variable}
-        for text, codes in _DEFECTS:
-            held: list[list[Fact | EnsembleFact]] = []
-            for score in scores:
-                facts: list[Fact | EnsembleFact] = [
-                    *score.facts,
-                    *(ensembles[score.lead].facts if score.lead in ensembles else ()),
-                ]
-                held.append([f for f in facts if f.code in codes and f.certain])
-            first = next((i for i in range(len(held)) if all(held[i:])), None)
-            if first is None:
-                continue
-            longest, at_last = (result.geometry.wavelength(min(f.low for f in held[i])) for i in (first, -1))
-            unit, last = result.geometry.unit, scores[-1].lead
-            if first == len(scores) - 1:
-                since = f"at the last lead time, {last}, below {number(at_last)} {unit}"
-            else:
-                since = "at all lead times" if first == 0 else f"since lead time {scores[first].lead}"
-                since += f": first below {number(longest)} {unit}, at lead time {last} below {number(at_last)} {unit}"
-            lines.append(f"{variable}: {text} {since}.")
-    return lines
-
-
-_DEFECTS: tuple[tuple[str, tuple[FactCode | EnsembleFactCode, ...]], ...] = (
-    ("the forecast is blurred", (FactCode.BLURRED, FactCode.HEDGED, FactCode.OVERSMOOTHED)),
-    ("the forecast is noisy", (FactCode.NOISY,)),
-    ("structure is in the wrong place", (FactCode.MISPLACED,)),
-    ("the ensemble is collapsed", (EnsembleFactCode.COLLAPSED,)),
-)
+    return (*lines, *lead_sentences(result, result.ensembles), *note_sentences(result))
 
 
 def registration_sentences(result: Verification, score: FieldScore) -> list[str]:

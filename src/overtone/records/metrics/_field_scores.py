@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, Protocol, final
@@ -227,8 +227,22 @@ class FieldScore:
     @property
     def facts(self) -> tuple[Fact, ...]:
         """What holds in which range of bands; bands whose intervals leave it open are in no range."""
-        result: list[Fact] = []
+        return self._joined(self.codes)
+
+    @property
+    def facts_with_one_blur(self) -> tuple[Fact, ...]:
+        """As `facts`, with neighbouring kinds of a blur joined."""
+        kinds = {FactCode.HEDGED, FactCode.OVERSMOOTHED}
         codes = self.codes
+        joined = [FactCode.BLURRED if code in kinds else code for code in codes]
+        facts = self._joined(joined)
+        # A range of a single kind retains it.
+        single = {(fact.low, fact.high): fact for fact in self.facts}
+        return tuple(single.get((fact.low, fact.high), fact) for fact in facts)
+
+    def _joined(self, codes: Sequence[FactCode | None]) -> tuple[Fact, ...]:
+        """Return one fact for each range of bands with one code."""
+        result: list[Fact] = []
         band = 0
         while band < len(codes):
             code = codes[band]
