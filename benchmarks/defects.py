@@ -18,7 +18,7 @@ import overtone as ot
 from overtone.records.metrics._ensemble_scores import EnsembleFactCode
 from overtone.records.metrics._field_scores import FactCode
 
-SIZE, SAMPLES, MARGIN, CASES = 64, 30, 8, 12
+SIZE, SAMPLES, MARGIN, CASES = 64, 30, 8, 10
 K = np.hypot(*np.meshgrid(*(np.fft.fftfreq(SIZE + 2 * MARGIN),) * 2)) * SIZE
 FINE = 4
 """Waves per box from which on the defects are planted."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from overtone.records.metrics._field_scores import FieldScore, ResolutionCriterion
 from overtone.records.metrics._intervals import (
     SMALLEST,
     coherence_interval,
@@ -80,6 +81,51 @@ def test_intervals_of_the_spread_ratio_cover_what_they_claim(samples, memory):
     stated = np.isfinite(result.low)
     assert stated.mean() > 0.6
     assert 0.83 < ((result.low <= 1) & (result.high >= 1))[stated].mean() < 0.97
+
+
+@pytest.mark.parametrize(("samples", "memory"), [(30, 0.0), (80, 0.5)])
+def test_intervals_of_the_effective_resolution_cover_what_they_claim(samples, memory):
+    """The error ratio of eight bands is x / (1 + x) with x = f / 4, which is one half at f = 4."""
+    generator = np.random.default_rng(samples)
+    frequency = np.geomspace(1, 16, 9)
+    middle = np.sqrt(frequency[1:] * frequency[:-1])
+    shape = (8, SERIES // 3, 8)
+    truth, noise = np.empty((samples, *shape)), np.empty((samples, *shape))
+    for field in (truth, noise):
+        field[0] = generator.standard_normal(shape)
+        for t in range(1, samples):
+            field[t] = memory * field[t - 1] + np.sqrt(1 - memory**2) * generator.standard_normal(shape)
+    share = (middle / 4 / (1 + middle / 4))[:, None, None]
+    # A mean over outcomes: gain 1 - s and noise s (1 - s) leave the error s.
+    forecast = (1 - share) * truth + np.sqrt(share * (1 - share)) * noise
+    blocks = np.stack([(x**2).sum(-1) for x in (truth, forecast, forecast - truth)], axis=1)
+    covered = []
+    for series in range(shape[1]):
+        rows = blocks[..., series]
+        score = score_of_rows(rows, frequency)
+        crossing = score.crossing(ResolutionCriterion.ERROR)
+        if np.isfinite(crossing.low):
+            covered.append(crossing.low <= 4 <= crossing.high)
+    assert len(covered) > 0.6 * shape[1]
+    # Both ends are where the ends of many bands cross, which is on the safe side.
+    assert 0.83 < np.mean(covered) <= 1
+
+
+def score_of_rows(rows, edges):
+    """A score from (sample, 3, band) powers."""
+    return FieldScore(
+        "a",
+        None,
+        len(rows),
+        *rows.mean(0),
+        error_ratio_interval(rows, 0.9),
+        power_ratio_interval(rows, 0.9),
+        coherence_interval(rows, 0.9),
+        slope_interval(rows, 0.9),
+        edges[:-1],
+        edges[1:],
+        np.ones(len(edges) - 1, dtype=bool),
+    )
 
 
 def test_strong_dependence_states_none():
