@@ -67,7 +67,9 @@ def test_a_conversation(root):
                 "convert", {"value": 10, "from": "deepxde", "to": "tancik", "domain": [-1, 1]}
             ),
             "lint": await client.call_tool("lint", {"path": "waves.npy", "library": "tancik", "value": 40}),
-            "verify": await client.call_tool("verify", {"forecast": "fields.npy", "truth": "fields.npy"}),
+            "verify": await client.call_tool(
+                "verify", {"forecast": "fields.npy", "truth": "fields.npy", "baselines": "climatology"}
+            ),
         }
         sentence = refused(await client.call_tool("convert", {"value": 10, "from": "jaxpi", "to": "tancik"}))
         return hello, tools, answers, sentence
@@ -102,6 +104,7 @@ def test_what_is_wrong_is_a_tool_error_and_the_server_goes_on(root):
         ("scan", {"path": outside}, "expected a file below the folder of the server"),
         ("scan", {"path": "link.npy"}, "expected a file below the folder of the server"),
         ("verify", {"forecast": "fields.npy", "truth": outside}, "path: expected a file below"),
+        ("verify", {"forecast": "fields.npy", "truth": "link.npy::group"}, "path: expected a file below"),
         ("scan", {"path": "a\0b"}, "expected a path, got"),
         (
             "scan",

@@ -74,8 +74,8 @@ _PATH = {
 _FIELDS = {
     "type": "string",
     "minLength": 1,
-    "description": "An array (samples, channels, space; .npy) or named arrays (samples, space; .npz), relative to the "
-    "server's folder.",
+    "description": "An array (samples, channels, space; .npy), named arrays (samples, space; .npz), NetCDF (.nc), "
+    "Zarr (a folder) or GRIB, relative to the server's folder; FILE::GROUP is a group.",
 }
 _LIBRARY = {
     "type": "string",
@@ -184,6 +184,15 @@ OFFERS: dict[str, Offer] = {
                 "description": "Distance of neighbouring samples; wavelengths are counted in samples without it.",
             },
             "unit": {"type": "string", "description": "Unit of spacing, for instance km."},
+            "lead": {"type": "string", "description": "NetCDF, Zarr: the forecast's axis of lead time."},
+            "member": {
+                "type": "string",
+                "description": "The forecast's axis of ensemble members: its name, or in arrays its number.",
+            },
+            "baselines": {
+                "type": "string",
+                "description": "climatology, persistence (needs lead), or both with a comma: compare with them.",
+            },
             "level": {
                 "type": "number",
                 "exclusiveMinimum": 0,
@@ -192,7 +201,12 @@ OFFERS: dict[str, Offer] = {
             },
         },
         ("forecast", "truth"),
-        lambda a: [*_flags(a, "spacing", "unit", "level"), "--", a["forecast"], a["truth"]],
+        lambda a: [
+            *_flags(a, "spacing", "unit", "lead", "member", "baselines", "level"),
+            "--",
+            a["forecast"],
+            a["truth"],
+        ],
     ),
 }
 """The tools by name."""
@@ -211,9 +225,11 @@ def path_below(root: Path, text: str) -> Path:
     folder = root.resolve()
     try:
         path = (folder / text).resolve()
+        # Fields of a group, FILE::GROUP, are read from the file before the colons.
+        file = (folder / text.partition("::")[0]).resolve()
     except (OSError, ValueError) as wrong:
         raise InputError("a path", repr(text), "pass the path of a file", "path") from wrong
-    if not path.is_relative_to(folder):
+    if not (path.is_relative_to(folder) and file.is_relative_to(folder)):
         raise InputError(
             "a file below the folder of the server",
             repr(text),
