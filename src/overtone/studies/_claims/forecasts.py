@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 import torch
 from torch import Tensor, nn
@@ -153,7 +154,10 @@ def measure_amse_restores_power(
     """Measure the share of the power in dB lost by regression that further training restores, at the last lead time."""
     training, test = _states(seed, side, samples, tested)
     bands, powers = upper_bands(side), []
-    objectives = {"AMSE": AmplitudeCoherence(wavenumber_bands(side)), "MSE": nn.functional.mse_loss}
+    objectives: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
+        "AMSE": AmplitudeCoherence(wavenumber_bands(side)),
+        "MSE": nn.functional.mse_loss,
+    }
     with torch_seed(seed, network):
         model = _network(network, 1, len(_LEADS), side, width)
         train_on_fields(model, training.analysis, training.states, steps)
