@@ -6,6 +6,7 @@ from . import early_stopping as early_stopping
 from . import errors as errors
 from . import fitting as fitting
 from . import lab as lab
+from . import metrics as metrics
 from . import nn as nn
 from . import operators as operators
 from . import planning as planning

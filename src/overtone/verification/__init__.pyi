@@ -1,3 +1,2 @@
-from ._metric import SpectralError as SpectralError
 from ._result import Verification as Verification
 from ._verify import verify as verify

@@ -10,13 +10,13 @@ import pytest
 import torch
 
 from overtone.errors import InputError
+from overtone.metrics import SpectralError
 from overtone.spectra import GridTransform, PairSums
-from overtone.verification import SpectralError
 
 WORKER = """
 import sys, torch, torch.distributed as dist
 from overtone.spectra import GridTransform
-from overtone.verification import SpectralError
+from overtone.metrics import SpectralError
 rank, path = int(sys.argv[1]), sys.argv[2]
 dist.init_process_group("gloo", init_method=f"file://{path}/meet", rank=rank, world_size=2)
 target = torch.randn(6, 2, 8, 8, generator=torch.Generator().manual_seed(0))

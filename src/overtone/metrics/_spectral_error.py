@@ -38,7 +38,7 @@ class SpectralError:
     Example:
         >>> import torch
         >>> from overtone import spectra
-        >>> from overtone.verification import SpectralError
+        >>> from overtone.metrics import SpectralError
         >>> metric = SpectralError(spectra.GridTransform((8, 8), periodic=True))
         >>> target = torch.randn(4, 1, 8, 8, generator=torch.Generator().manual_seed(0))
         >>> metric.update(0.5 * target, target)

@@ -1,0 +1,1 @@
+from ._spectral_error import SpectralError as SpectralError
