@@ -16,16 +16,33 @@ from tests.cli.calling import ask
 from tests.test_docs import ROOT, blocks
 
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
-SECONDS = {"60": "0.4", "120": "0.8"}
-"""Budgets of a test in place of those that the page shows."""
+SHARE = 0.01
+"""Part of the limits of time that the page shows, as it states below its lines."""
 
-SMALL = {"predict": ["--steps", "200"], "compare": ["--seeds", "1", "--processes", "1"]}
-"""What makes a verb that takes long by itself a test."""
+
+def shortened(words: list[str]) -> list[str]:
+    """Return a command line with a part of its limit of time; nothing else is changed."""
+    limits = [before == "--time" for before in ["", *words[:-1]]]
+    return [f"{SHARE * float(word):g}" if limit else word for word, limit in zip(words, limits, strict=True)]
 
 
 def shown() -> list[list[str]]:
-    block = next(block for block in blocks(PAGE) if "overtone scan" in block.text)
+    block = next(block for block in blocks(PAGE) if block.text.startswith("overtone scan"))
     return [shlex.split(line, comments=True)[1:] for line in block.text.splitlines() if line]
+
+
+def test_only_limits_of_time_are_shortened_and_the_page_says_so() -> None:
+    assert shortened(["fit", "a.png", "--time", "60", "--out", "60"]) == [
+        "fit",
+        "a.png",
+        "--time",
+        "0.6",
+        "--out",
+        "60",
+    ]
+    changed = {tuple(words) for words in shown() if shortened(words) != words}
+    assert changed == {tuple(words) for words in shown() if "--time" in words}
+    assert "but for the limits of time, of which they take a hundredth" in PAGE
 
 
 def test_its_commands_run_in_their_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -36,8 +53,7 @@ def test_its_commands_run_in_their_order(tmp_path: Path, monkeypatch: pytest.Mon
     Path("houses.csv").write_text(f"rooms,age,price\n{lines}\n")
     verbs = []
     for words in shown():
-        budget = [SECONDS.get(word, word) for word in words]
-        answer = ask(*budget, *SMALL.get(words[0], []))
+        answer = ask(*shortened(words))
         assert (words, answer.code) == (words, 0), answer.err
         assert "Traceback" not in answer.err
         verbs.append(words[0])

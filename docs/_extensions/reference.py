@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import functools
 import importlib
 import inspect
+import itertools
 import re
 from pathlib import Path
 from types import ModuleType
@@ -16,12 +19,18 @@ from sphinx.application import Sphinx
 from overtone.errors import InputError
 
 
+@functools.cache
 def doors() -> list[str]:
     """Return the public packages and sub-packages: those that export names, and are not private."""
-    names = []
-    todo = ["overtone"]
+    names: list[str] = []
+    # A package may be public without being handed out by the one above: those that hand out a result of `ot.compare`.
+    root = Path(importlib.import_module("overtone").__file__ or "").parent
+    stubs = [stub.parent.relative_to(root).parts for stub in root.rglob("__init__.pyi")]
+    todo = [".".join(("overtone", *parts)) for parts in stubs if not any(part.startswith("_") for part in parts)]
     while todo:
         name = todo.pop(0)
+        if name in names:
+            continue
         names.append(name)
         module = importlib.import_module(name)
         for attribute in exported(module):
@@ -57,7 +66,21 @@ def directive(package: str, name: str, member: Any) -> list[str]:
         return [f".. autoclass:: {path}", "   :members:", "   :show-inheritance:", ""]
     if callable(member) and hasattr(member, "__name__"):
         return [f".. autofunction:: {path}", ""]
-    return [f".. py:data:: {path}", f"   :type: {type(member).__name__}", ""]
+    text = description(package, name)
+    return [f".. py:data:: {name}", f"   :type: {type(member).__name__}", "", *(f"   {line}" for line in text), ""]
+
+
+def description(package: str, name: str) -> list[str]:
+    """Return the lines of the string that stands below the assignment of a constant in a module of its package."""
+    folder = Path(importlib.import_module(package).__file__ or "").parent
+    for file in sorted(folder.rglob("*.py")):
+        body = ast.parse(file.read_text(encoding="utf-8")).body
+        for statement, below in itertools.pairwise(body):
+            texts = isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant)
+            targets = {node.id for node in ast.walk(statement) if isinstance(node, ast.Name)}
+            if texts and isinstance(statement, ast.Assign | ast.AnnAssign) and name in targets:
+                return inspect.cleandoc(below.value.value).splitlines()
+    return []
 
 
 def home_of(member: Any, name: str) -> str:
@@ -82,9 +105,9 @@ def page(package: str) -> str:
     lines = [package, "=" * len(package), "", f".. automodule:: {package}", "   :no-members:", ""]
     members = {name: load(module, name) for name in exported(module)}
     packages = [name for name, member in members.items() if isinstance(member, ModuleType)]
-    if packages:
-        lines += ["Packages", "--------", ""]
-        lines += [f"* :doc:`{package}.{name}`" for name in packages if f"{package}.{name}" in doors()] + [""]
+    below = [name for name in doors() if name.rpartition(".")[0] == package]
+    if below:
+        lines += ["Packages", "--------", "", *(f"* :doc:`{name}`" for name in below), ""]
     for title, kind in (("Functions", False), ("Classes", True)):
         chosen = [
             name for name, member in members.items() if name not in packages and is_class(member) == kind

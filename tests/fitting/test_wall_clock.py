@@ -10,8 +10,11 @@ import pytest
 
 import overtone as ot
 from overtone._config import FitConfig
-from overtone.fitting._fit import fit_on_clock
+from overtone.fitting._fit import _prepare_on_clock, fit_on_clock
+from overtone.fitting._prepare import PreparedFit
 from overtone.fitting._wall_clock import WallClock
+from overtone.planning import ReasonCode
+from overtone.planning._reasons import Reason, sentences
 from tests.cli.calling import ask, waves
 
 SMALL = {"width": 16, "features": 8, "depth": 2, "steps": 5}
@@ -64,6 +67,26 @@ def test_training_gets_what_reading_choosing_and_the_report_leave(
     assert run.outcome.step == 5
 
 
+def test_the_plan_states_the_seconds_that_training_gets(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = FakeTime()
+    clock = WallClock(60.0, now=now)
+    prepare = ot.fitting._fit.prepare
+
+    def slow(*arguments: object) -> object:
+        now.seconds += 11.0
+        return prepare(*arguments)
+
+    monkeypatch.setattr("overtone.fitting._fit.prepare", slow)
+    monkeypatch.setattr("overtone.fitting._fit.seconds_after_training", lambda _: 5.0)
+    # The steps are those of this network within these seconds, not those that the size was chosen from.
+    monkeypatch.setattr(PreparedFit, "expected_steps", lambda fit: round(100 * fit.config.training.seconds))
+    signal = ot.signals.synthetic.harmonics([3.0], samples=64)
+    prepared = _prepare_on_clock(signal, FitConfig().replace(seconds=60.0, bandwidth=(3.0,)), clock)
+    (budget,) = (reason for reason in prepared.reasons if reason.code is ReasonCode.TIME_BUDGET)
+    assert (budget.values["seconds"], budget.values["steps"]) == (44.0, 4400)
+    assert str(budget).startswith("44 s are about 4,400 steps with ")
+
+
 def test_the_answer_says_what_the_time_was_used_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     np.save("a.npy", waves())
@@ -74,3 +97,21 @@ def test_the_answer_says_what_the_time_was_used_for(tmp_path: Path, monkeypatch:
     assert 0 < sum(clock.values()) - clock["total"] <= clock["total"]
     assert "s of training within 60 s -> run" in answer.err
     assert json.loads(Path("run/run.json").read_text())["training"]["seconds"] < 60
+
+
+def test_a_run_stores_its_reasons_as_sentences_and_as_data(tmp_path: Path) -> None:
+    signal, out = ot.signals.synthetic.harmonics([3.0], samples=64), tmp_path / "run"
+    ot.fit(signal, out, steps=3, width=8, features=8)
+    file = out / "run.json"
+    stored = json.loads(file.read_text())
+    reasons = [Reason.from_json(plain) for plain in stored["reason_data"]]
+    assert len(reasons) > 1
+    assert sentences(reasons) == stored["reasons"]
+    # Runs of old versions have the sentences alone.
+    del stored["reason_data"]
+    file.write_text(json.dumps(stored))
+    assert ot.fit(signal, out, resume=True, steps=5).outcome.step == 5
+    assert json.loads(file.read_text())["reasons"] == stored["reasons"]
+    file.write_text(json.dumps(stored | {"reason_data": ["noise"]}))
+    with pytest.raises(ot.InputError, match="a list of objects"):
+        ot.fit(signal, out, resume=True, steps=7)

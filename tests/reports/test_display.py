@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import importlib
 import io
 import re
 from pathlib import Path
@@ -15,8 +16,10 @@ import torch
 from PIL import Image
 
 import overtone as ot
+from overtone._utils.display import Displayed
 from overtone.planning import Budget
 from overtone.reports import _display_pictures as pictures
+from overtone.theory.barron import CosineSum
 from tests.records.toy import toy_record
 
 LIMIT = 60_000
@@ -170,3 +173,63 @@ def test_colours_suit_light_and_dark_paper(results: dict[str, Any]) -> None:
     assert "color:inherit" in html
     assert not re.search(r"background:(?!transparent)", html)
     assert np.asarray(picture(html).convert("RGBA"))[0, 0, 3] == 0
+
+
+DATA = re.compile(r"Tensor|NDArray|Dataset|FieldScore|SeedInterval")
+"""Types of fields that make a dataclass a result, and not a setting."""
+
+SETTINGS = {"BandErrors", "Header"}
+"""Arguments that hold arrays."""
+
+
+def public_dataclasses():
+    """Every dataclass behind a public door."""
+    root = Path(ot.__file__).parent
+    doors = {".".join(("overtone", *p.parent.relative_to(root).parts)) for p in root.rglob("__init__.pyi")}
+    for door in map(importlib.import_module, sorted(doors)):
+        for value in (getattr(door, name) for name in dir(door) if not name.startswith("_")):
+            module = isinstance(value, type) and issubclass(value, torch.nn.Module)
+            if isinstance(value, type) and dataclasses.is_dataclass(value) and not module:
+                yield value
+
+
+def test_every_public_result_has_a_display_and_a_short_form():
+    results = {
+        one
+        for one in public_dataclasses()
+        if one.__name__ not in SETTINGS and any(DATA.search(str(f.type)) for f in dataclasses.fields(one))
+    }
+    assert {"Prediction", "NoiseFloor", "Signal", "Verification"} <= {one.__name__ for one in results}
+    assert [one.__name__ for one in results if not issubclass(one, Displayed)] == []
+    # The form that dataclasses make by themselves prints whole arrays.
+    assert [one.__name__ for one in results if one.__dataclass_params__.repr] == []
+    assert issubclass(ot.plots.RunComparison, Displayed)
+
+
+def test_other_results_show_their_fields(results):
+    noise = results["Scan"].noise
+    assert len(repr(noise)) <= 160
+    assert repr(noise).startswith("<NoiseFloor: std ")
+    assert "Verdict" in noise._repr_html_()
+    sum_of_cosines = CosineSum(torch.ones(9, 2), torch.ones(9), torch.zeros(9))
+    assert repr(sum_of_cosines) == (
+        "<CosineSum: frequencies array of 9 x 2, amplitudes array of 9, phases array of 9>"
+    )
+    html = sum_of_cosines._repr_html_()
+    # Columns of one length are a table.
+    assert html.count("<tr") >= 9 + 3
+    assert len(html) < LIMIT
+    prediction = results["Forecast"].prediction
+    assert len(repr(prediction)) <= 160
+    assert "Earliest" in prediction._repr_html_()
+
+
+def test_records_side_by_side_are_shown_with_their_figures(results):
+    record = results["Run"].record
+    compared = ot.plots.RunComparison([record, record], ["first", "<second>"])
+    assert repr(compared) == "<RunComparison of 2 records: first, <second>>"
+    html = compared._repr_html_()
+    assert "data:image/png" in html
+    assert "&lt;second&gt;" in html
+    assert "<second>" not in html
+    assert "Bands learned to a relative error below 0.5" in html

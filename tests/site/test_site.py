@@ -111,12 +111,14 @@ def exported(module: ModuleType) -> list[str]:
 
 
 def doors(module: ModuleType) -> Iterator[ModuleType]:
-    """A public package and the public packages that it exports."""
+    """A public package and all public packages below it: those with a stub, and those that it exports."""
     yield module
-    for name in exported(module):
-        path = Path(module.__file__).parent / name / "__init__.py"
-        if path.exists():
-            yield from doors(importlib.import_module(f"{module.__name__}.{name}"))
+    folder = Path(module.__file__).parent
+    stubs = {stub.parent.name for stub in folder.glob("[a-z]*/__init__.pyi")}
+    for name in sorted(
+        stubs | {name for name in exported(module) if (folder / name / "__init__.py").exists()}
+    ):
+        yield from doors(importlib.import_module(f"{module.__name__}.{name}"))
 
 
 def named(text: str, package: str, name: str) -> bool:
@@ -153,6 +155,26 @@ def test_the_reference_has_every_public_name(site):
             f"{module.__name__}.{name}" for name in exported(module) if not named(text, module.__name__, name)
         ]
     assert missing == []
+
+
+def test_the_reference_has_the_results_of_top_functions_and_describes_constants(site):
+    comparing = (site / "reference/generated/overtone.comparing.html").read_text(encoding="utf-8")
+    assert 'id="overtone.comparing.ComparisonResult"' in comparing
+    empty = {
+        file.name: names
+        for file in (site / "reference/generated").glob("*.html")
+        if (
+            names := re.findall(
+                r'<dt class="sig[^>]*id="([^"]+)"(?:(?!</dt>).)*</dt>\s*<dd>\s*</dd>',
+                file.read_text(encoding="utf-8"),
+                re.S,
+            )
+        )
+    }
+    assert empty == {}
+    plots = (site / "reference/generated/overtone.plots.html").read_text(encoding="utf-8")
+    assert 'id="overtone.plots.SINGLE_COLUMN"' in plots
+    assert "89 mm" in plots
 
 
 def test_the_reference_names_no_private_module(site):

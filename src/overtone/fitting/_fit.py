@@ -30,6 +30,7 @@ from overtone.fitting._settings import RunSettings
 from overtone.fitting._stopping import FitController, RuleMonitor, make_stopping
 from overtone.fitting._wall_clock import PAGE, WallClock, seconds_after_training
 from overtone.nn import Field
+from overtone.planning import ReasonCode
 from overtone.planning._duration import choice_seconds, machine_seconds
 from overtone.planning._reasons import Reason, sentences
 from overtone.probes import LogSchedule, Probe, View
@@ -143,6 +144,7 @@ def fit_on_clock(
             prepared.bandwidth,
             tuple(sentences(prepared.reasons)),
             noise,
+            tuple(reason.to_json() for reason in prepared.reasons),
         )
         # Snapshots are also taken at the end of the run and of the network that is restored.
         space = disk_space(prepared.signal, prepared.field, len(monitor.snapshots) + 2)
@@ -174,7 +176,20 @@ def _prepare_on_clock(signal: Signal[G], config: FitConfig, clock: WallClock) ->
         # Not even a step fits: the sentence is to speak of the limit that was set.
         prepared = prepare(signal, _with_seconds(config, clock.limit))
     seconds = clock.training_seconds(seconds_after_training(prepared))
-    return replace(prepared, config=_with_seconds(prepared.config, seconds))
+    return _with_budget(replace(prepared, config=_with_seconds(prepared.config, seconds)))
+
+
+def _with_budget(prepared: PreparedFit[G]) -> PreparedFit[G]:
+    """Return the fit with the seconds that it trains for in its reasons, and the steps timed on its own network."""
+
+    def renewed(reason: Reason) -> Reason:
+        if reason.code is not ReasonCode.TIME_BUDGET:
+            return reason
+        # The size was chosen from steps of other networks, and before the time of the choice itself was known.
+        budget = {"seconds": prepared.config.training.seconds, "steps": prepared.expected_steps()}
+        return replace(reason, values={**reason.values, **budget})
+
+    return replace(prepared, reasons=tuple(map(renewed, prepared.reasons)))
 
 
 def _with_seconds(config: FitConfig, seconds: float | None) -> FitConfig:

@@ -43,6 +43,7 @@ class RunSettings:
         reasons: Why these settings, in sentences.
         stopping_noise: Variance of the noise that the stopping rule uses, in squared value units; 0 if the held-out
             error alone decides, as in runs of old versions.
+        reason_data: The same reasons with code, values and unit; empty in runs of old versions.
     """
 
     source: dict[str, Any] | None
@@ -51,6 +52,7 @@ class RunSettings:
     bandwidth: tuple[float, ...] | None
     reasons: tuple[str, ...]
     stopping_noise: float = 0.0
+    reason_data: tuple[dict[str, Any], ...] = ()
 
     @property
     def monitor(self) -> MonitorConfig:
@@ -68,6 +70,7 @@ class RunSettings:
             **to_json(self.config.stopping),
             "bandwidth": None if self.bandwidth is None else list(self.bandwidth),
             "reasons": list(self.reasons),
+            "reason_data": list(self.reason_data),
             "stopping_noise": self.stopping_noise,
         }
 
@@ -100,7 +103,8 @@ def parse_settings(plain: Any, file: str) -> RunSettings:
     reasons = tuple(fields.texts("reasons"))
     config = FitConfig(model, training, stopping, monitor)
     noise = fields.number("stopping_noise", 0.0) if fields.has("stopping_noise") else 0.0
-    return RunSettings(source, samples, config, bandwidth, reasons, noise)
+    data = tuple(fields.mappings("reason_data")) if fields.has("reason_data") else ()
+    return RunSettings(source, samples, config, bandwidth, reasons, noise, data)
 
 
 def _parse(fields: Fields, config: type[Part]) -> Part:
@@ -247,6 +251,13 @@ class Fields:
         value = self._plain.get(name)
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
             raise self.wrong(name, "a list of texts")
+        return value
+
+    def mappings(self, name: str) -> list[dict[str, Any]]:
+        """Return a list of objects, each as it is."""
+        value = self._plain.get(name)
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self.wrong(name, "a list of objects")
         return value
 
     def mapping(self, name: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from overtone._utils.display import Result
 from overtone.errors import InputError
 from overtone.operators._derivatives import MultiIndex
 from overtone.operators._linear_part import Check, check, linear_part
@@ -24,8 +25,8 @@ LAYER = 0.1
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class Symbol:
+@dataclass(frozen=True, eq=False, repr=False)
+class Symbol(Result):
     """The operator of one term as a function of frequency and place: s(x, k) = sum_a c_a(x) (2 pi i k)^a.
 
     Attributes:

@@ -10,6 +10,7 @@ import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
+from overtone._utils.display import Displayed
 from overtone._utils.text import decibels, percent
 from overtone.errors import InputError
 from overtone.plots import _bands as bands
@@ -27,7 +28,7 @@ _DASHES = ("solid", "dash", "dot", "dashdot")
 
 
 @final
-class RunComparison:
+class RunComparison(Displayed):
     """Several records on one chart: learning steps, PSNR over training, and final residual spectra.
 
     Per record: learning steps, PSNR curves and final spectra, on the record's own bands and steps.
@@ -54,6 +55,13 @@ class RunComparison:
         >>> [int(d.learning_step.notnull().sum()) for d in compared.data]
         [2, 1]
     """
+
+    _display = "run_comparison_display"
+
+    def __repr__(self) -> str:
+        return (
+            f"<RunComparison of {len(self.data)} records: {', '.join(d.attrs['label'] for d in self.data)}>"
+        )
 
     def __init__(self, records: Sequence[xr.Dataset], labels: Sequence[str]) -> None:
         if len(labels) != len(records) or len(set(labels)) != len(labels):

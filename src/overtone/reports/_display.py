@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
+from overtone._utils.display import field_texts, short
 from overtone._utils.text import count, decibels, format_per_axis, number, plural
 from overtone.reports._display_html import Display, display_html
 from overtone.reports._display_pictures import (
@@ -23,6 +25,8 @@ __all__ = [
     "forecast_display",
     "plan_display",
     "plot_display",
+    "result_display",
+    "run_comparison_display",
     "run_display",
     "scan_display",
     "signal_display",
@@ -254,6 +258,41 @@ def plot_display(plot: Any) -> Display:
         sentences=[plot.describe()],
         picture=figure_uri(plot.figure),
         alt=plot.describe(),
+    )
+
+
+def result_display(result: Any) -> Display:
+    """Return what is shown of any other result: its fields, and a table of its columns of equal length."""
+    columns = {
+        field.name: _array(value)
+        for field in dataclasses.fields(result)
+        if getattr(value := getattr(result, field.name), "shape", None) and len(value.shape) == 1
+    }
+    longest = max((len(column) for column in columns.values()), default=0)
+    columns = {name: column for name, column in columns.items() if len(column) == longest > 1}
+    rows = list(zip(*(map(str, map(short, column.tolist())) for column in columns.values()), strict=True))
+    sentences = getattr(result, "sentences", ())
+    return Display(
+        type(result).__name__,
+        (type(result).__doc__ or "").partition("\n")[0].rstrip("."),
+        [(name.replace("_", " ").capitalize(), text) for name, text in field_texts(result)],
+        head=[name.replace("_", " ").capitalize() for name in columns],
+        rows=rows[:_ROWS],
+        more=len(rows) - len(rows[:_ROWS]),
+        sentences=sentences if isinstance(sentences, list | tuple) else (),
+    )
+
+
+def run_comparison_display(compared: Any) -> Display:
+    """Return what is shown of several records on one chart: the three figures and what they say."""
+    facts = [("Records", count(len(compared.data)))]
+    return Display(
+        "RunComparison",
+        ", ".join(data.attrs["label"] for data in compared.data),
+        facts,
+        sentences=compared.describe(),
+        picture=figure_uri(compared.figure),
+        alt="PSNR over training, learning steps and final spectra",
     )
 
 

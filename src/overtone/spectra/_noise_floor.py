@@ -14,6 +14,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from overtone._utils.display import Result
 from overtone.spectra._bands import Bands
 from overtone.spectra._grid import GridTransform
 from overtone.spectra._inputs import channels_last, finite_mean
@@ -223,8 +224,8 @@ _MIN_VARIANCE, _SAMPLES_PER_AXIS = 0.05, 64
 """Minimum variance of the central box relative to the mean of all boxes; samples per axis to compare."""
 
 
-@dataclass(frozen=True)
-class NoiseFloor:
+@dataclass(frozen=True, repr=False)
+class NoiseFloor(Result):
     """Additive white noise of a signal on a grid, per channel.
 
     Attributes:

@@ -9,6 +9,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from overtone._utils.display import Result
 from overtone._utils.pair_power import amplitude_error, coherence, cross_power
 from overtone.errors import InputError
 from overtone.spectra._band_transform import BandTransform
@@ -22,8 +23,8 @@ _COEFFICIENTS = 1 << 23
 
 
 @final
-@dataclass(frozen=True)
-class PairPower:
+@dataclass(frozen=True, repr=False)
+class PairPower(Result):
     """Mean power of targets, predictions and residuals per band and channel, and what follows from them.
 
     With Pf and Pg the power of prediction and target, C their cross power and E the residual's power,

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from overtone._utils.display import Result
 from overtone._utils.files import write_atomic
 from overtone.errors import InputError, RunError
 from overtone.studies._criteria import Judgement, SeedInterval, judge
@@ -31,8 +32,8 @@ def evidence_folder() -> Path | None:
 
 
 @final
-@dataclass(frozen=True)
-class StudyResult:
+@dataclass(frozen=True, repr=False)
+class StudyResult(Result):
     """Evidence and verdict of one study.
 
     Attributes:

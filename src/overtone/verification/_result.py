@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, final
 
+from overtone._utils.display import Result
 from overtone.records.metrics._ensemble_scores import EnsembleScore, ForecastComparison
 from overtone.records.metrics._field_runs import resolution_of
 from overtone.records.metrics._field_scores import (
@@ -21,8 +22,8 @@ from overtone.verification._registration import Registration
 
 
 @final
-@dataclass(frozen=True)
-class Verification:
+@dataclass(frozen=True, repr=False)
+class Verification(Result):
     """Errors of a forecast by scale, for each variable and lead time.
 
     Attributes:

@@ -11,6 +11,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from overtone._utils.display import Result
 from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 from overtone.spectra._inputs import rows
@@ -151,8 +152,8 @@ def _fitting(values: Tensor, coords: Tensor, argument: str) -> Tensor:
 
 
 @final
-@dataclass(frozen=True)
-class NoisyLabels:
+@dataclass(frozen=True, repr=False)
+class NoisyLabels(Result):
     """Labels before and after noise.
 
     Attributes:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from overtone._utils.display import Result
 from overtone._utils.tensors import as_tensor
 from overtone.errors import InputError
 from overtone.spectra._inputs import rows
@@ -19,8 +20,8 @@ from overtone.spectra._outputs import class_numbers
 
 
 @final
-@dataclass(frozen=True)
-class ClassWeights:
+@dataclass(frozen=True, repr=False)
+class ClassWeights(Result):
     """Weights per class, as in `torch.nn.functional.cross_entropy(..., weight=...)`.
 
     Attributes:

@@ -12,6 +12,7 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
+from overtone._utils.display import Result
 from overtone._utils.missing_values import entire
 from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
@@ -20,8 +21,8 @@ from overtone.spectra._outputs import samples as checked
 
 
 @final
-@dataclass(frozen=True)
-class Paths:
+@dataclass(frozen=True, repr=False)
+class Paths(Result):
     """Piecewise straight paths through a space of inputs, with equal numbers of vertices.
 
     Attributes:

@@ -10,6 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from overtone._utils.display import Result
 from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 
@@ -179,8 +180,8 @@ class ReluNetwork(DrawnNetwork):
 
 
 @final
-@dataclass(frozen=True)
-class CosineSum:
+@dataclass(frozen=True, repr=False)
+class CosineSum(Result):
     """Sum of cosines, whose Barron constant is known exactly: f(x) = sum_j a_j cos(2 pi k_j . x + p_j).
 
     Attributes:

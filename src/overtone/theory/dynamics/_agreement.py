@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, final
 import numpy as np
 from numpy.typing import NDArray
 
+from overtone._utils.display import Result
 from overtone.errors import InputError
 from overtone.records import metrics
 from overtone.records.metrics._bands import has_content
@@ -43,8 +44,8 @@ class ValidityLimit:
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class Agreement:
+@dataclass(frozen=True, eq=False, repr=False)
+class Agreement(Result):
     """Comparison of a prediction with a measurement, band by band.
 
     Attributes:

@@ -11,6 +11,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from overtone._utils.display import Result
 from overtone.errors import InputError, RunError
 from overtone.theory._mode_dynamics import ModeState, OptimizerDynamics
 
@@ -162,8 +163,8 @@ class Snapshot:
 
 
 @final
-@dataclass(frozen=True)
-class Linearised:
+@dataclass(frozen=True, repr=False)
+class Linearised(Result):
     """Outputs and kernel of a network at one step, ready to be propagated. All tensors are float64.
 
     Outputs are in the units of the loss (normalised values), for N samples and C channels, of which n samples are

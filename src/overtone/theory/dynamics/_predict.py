@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import nn
 
+from overtone._utils.display import Result
 from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.records import metrics
@@ -67,8 +68,8 @@ class PredictionOptions:
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class Prediction:
+@dataclass(frozen=True, eq=False, repr=False)
+class Prediction(Result):
     """Predicted course of a training run.
 
     Attributes:
