@@ -63,7 +63,10 @@ def directive(package: str, name: str, member: Any) -> list[str]:
     if isinstance(member, InputError):
         return [f".. py:class:: {path}", "", f"   Needs {member.expected}.", ""]
     if inspect.isclass(member):
-        return [f".. autoclass:: {path}", "   :members:", "   :show-inheritance:", ""]
+        # Bases that users cannot import say nothing to them.
+        bases = [f"{base.__module__}.{base.__qualname__}" in public_names() for base in member.__bases__]
+        inheritance = ["   :show-inheritance:"] if all(bases) else []
+        return [f".. autoclass:: {path}", "   :members:", *inheritance, ""]
     if callable(member) and hasattr(member, "__name__"):
         return [f".. autofunction:: {path}", ""]
     text = description(package, name)
@@ -156,6 +159,7 @@ def escape(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: lis
 PRIVATE = re.compile(r"\bovertone(?:\.\w+)*\.(?:_\w+)(?:\.\w+)*")
 
 
+@functools.cache
 def public_names() -> dict[str, str]:
     """Return, for the full name of each class and function in its private module, the name that users import."""
     names: dict[str, str] = {}
