@@ -63,9 +63,14 @@ def directive(package: str, name: str, member: Any) -> list[str]:
     if isinstance(member, InputError):
         return [f".. py:class:: {path}", "", f"   Needs {member.expected}.", ""]
     if inspect.isclass(member):
-        # Bases that users cannot import say nothing to them.
-        bases = [f"{base.__module__}.{base.__qualname__}" in public_names() for base in member.__bases__]
-        inheritance = ["   :show-inheritance:"] if all(bases) else []
+        # Bases that users cannot import say nothing to them, and `object` neither.
+        hidden = [
+            base is object
+            or base.__module__.startswith("overtone.")
+            and f"{base.__module__}.{base.__qualname__}" not in public_names()
+            for base in member.__bases__
+        ]
+        inheritance = [] if any(hidden) else ["   :show-inheritance:"]
         return [f".. autoclass:: {path}", "   :members:", *inheritance, ""]
     if callable(member) and hasattr(member, "__name__"):
         return [f".. autofunction:: {path}", ""]

@@ -65,10 +65,10 @@ class Result(Displayed):
 def field_texts(result: Any) -> list[tuple[str, str]]:
     """Return name and short form of each field of a dataclass that has a value."""
     fields = [(field.name, getattr(result, field.name)) for field in dataclasses.fields(result)]
-    return [(name, short(value)) for name, value in fields if value is not None]
+    return [(name, brief(value)) for name, value in fields if value is not None]
 
 
-def short(value: Any) -> str:
+def brief(value: Any) -> str:
     """Return a value in a few words: numbers as they are, arrays by their shape, collections by their size.
 
     Args:
@@ -76,7 +76,7 @@ def short(value: Any) -> str:
 
     Example:
         >>> import numpy as np
-        >>> short(0.123456), short(np.zeros((3, 2))), short([1.0, 2.0]), short(list(range(9)))
+        >>> brief(0.123456), brief(np.zeros((3, 2))), brief([1.0, 2.0]), brief(list(range(9)))
         ('0.123', 'array of 3 x 2', '1, 2', '9 entries')
     """
     shape = getattr(value, "shape", None)
@@ -87,12 +87,12 @@ def short(value: Any) -> str:
     if isinstance(value, int | float):
         return count(value) if isinstance(value, int) else number(value)
     if isinstance(shape, tuple) and callable(getattr(value, "tolist", None)):
-        return short(value.tolist()) if math.prod(shape) <= 3 else f"array of {' x '.join(map(str, shape))}"
+        return brief(value.tolist()) if math.prod(shape) <= 3 else f"array of {' x '.join(map(str, shape))}"
     if hasattr(value, "sizes") and hasattr(value, "data_vars"):
         return "dataset of " + " x ".join(f"{size} {name}" for name, size in value.sizes.items())
     if isinstance(value, Mapping | list | tuple):
         plain = not isinstance(value, Mapping) and all(isinstance(v, str | int | float) for v in value)
         if plain and 0 < len(value) <= 3:
-            return ", ".join(map(short, value))
+            return ", ".join(map(brief, value))
         return "1 entry" if len(value) == 1 else f"{len(value):,} entries"
     return str(getattr(value, "value", None) or type(value).__name__)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from overtone._utils.display import field_texts, short
+from overtone._utils.display import brief, field_texts
 from overtone._utils.text import count, decibels, format_per_axis, number, plural
 from overtone.reports._display_html import Display, display_html
 from overtone.reports._display_pictures import (
@@ -270,7 +270,7 @@ def result_display(result: Any) -> Display:
     }
     longest = max((len(column) for column in columns.values()), default=0)
     columns = {name: column for name, column in columns.items() if len(column) == longest > 1}
-    rows = list(zip(*(map(str, map(short, column.tolist())) for column in columns.values()), strict=True))
+    rows = list(zip(*(map(str, map(brief, column.tolist())) for column in columns.values()), strict=True))
     sentences = getattr(result, "sentences", ())
     return Display(
         type(result).__name__,
