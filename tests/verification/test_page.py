@@ -117,6 +117,18 @@ def test_ensembles_and_other_forecasts_have_their_sections(tmp_path: Path) -> No
     assert "time mean kept" in text
 
 
+def test_displacement_is_said_beside_what_is_in_the_wrong_place() -> None:
+    truth = fields.truth(24, exponent=2.0)
+    moved = np.roll(truth, (5, -3), (2, 3))
+    one = page_of(ot.verify(moved, truth, periodic=True))
+    assert any("is displaced" in text for text in dict(one.answers)["Values"])
+    pair = page_of(ot.verify(np.repeat(moved, 2, 1), np.repeat(truth, 2, 1), periodic=True))
+    assert len(dict(pair.answers)["channel 0"]) == 1
+    words = next(section.blocks[0] for section in pair.sections if section.anchor == "words")
+    assert isinstance(words, AnswersBlock)
+    assert any("is displaced" in text for text in dict(words.entries)["channel 1"])
+
+
 def test_the_lead_time_since_which_a_defect_is_there_is_said(leads: ot.verification.Verification) -> None:
     (since,) = [line for line in leads.sentences if "at all lead times" in line]
     assert since.startswith("t2m: the forecast is blurred at all lead times: first below")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -121,6 +122,11 @@ def test_few_samples_have_no_intervals_and_the_sentences_say_so():
     one = verified(fields.blurred(TRUTH[:1]), TRUTH[:1])
     assert one.notes[-1].code is NoteCode.ONE_SAMPLE
     assert "With one sample there is no interval" in one.sentences[-1]
+
+
+def test_far_too_much_power_is_said_as_a_multiple():
+    sentence = verified(fields.noisy(TRUTH, 1.0)).sentences[-1]
+    assert re.search(r"it has [\d,]+ times the truth's power", sentence)
 
 
 def test_an_interval_that_is_not_stated_has_no_end():

@@ -137,7 +137,8 @@ def fact_sentence(result: ScoredFields, score: FieldScore, fact: Fact) -> str:
             f"it has {power} of the {truth}'s power"
         ),
         FactCode.NOISY: (
-            f"the {forecast} is noisy {place}: it has {power} of the {truth}'s power at a coherence of {coherence}"
+            f"the {forecast} is noisy {place}: it has {share_of(fact.power_ratio)} the {truth}'s power at a coherence "
+            f"of {coherence}"
         ),
         FactCode.MISPLACED: (
             f"the {forecast} has structure in the wrong place {place}: it has {power} of the {truth}'s power, but the "
@@ -147,6 +148,16 @@ def fact_sentence(result: ScoredFields, score: FieldScore, fact: Fact) -> str:
     }[fact.code]
     described = "" if fact.certain or fact.code is FactCode.NO_POWER else " in these samples"
     return f"{name_of(score)}: {text}{described}."
+
+
+def share_of(ratio: float) -> str:
+    """Return a ratio as it stands before what it is a ratio to: "62% of", or "45 times" from ten on.
+
+    Example:
+        >>> share_of(0.62), share_of(45.1)
+        ('62% of', '45 times')
+    """
+    return f"{percent(ratio)} of" if ratio < 10 else f"{number(ratio, 2)} times"
 
 
 def _coherence(value: float) -> str:

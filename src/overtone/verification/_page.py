@@ -51,12 +51,29 @@ def page_of(result: Verification) -> Page:
                 # The heading of the first section stands for both.
                 sections.append(Section(f"{anchor}-others", f"{title}: the others", blocks[1:]))
             entries.append((title, texts[_key(shown[0])]))
-    answers = [_with_registrations(result, shown, answer) for answer in page.answers]
+    answers: list[tuple[str, Answer]] = [*page.answers]
+    if len(shown) == 1:
+        # One score says everything at once; several say it in a section.
+        answers = [_with_registrations(result, shown, answer) for answer in answers]
+        answers[1:1] = entries
     if since:
         answers.insert(0, ("By lead time", since))
-    if len(shown) == 1:
-        answers[1:1] = entries
-    return replace(page, answers=answers, sections=[*sections, *page.sections])
+    return replace(
+        page,
+        answers=answers,
+        sections=[*sections, *(_registered_words(result, shown, section) for section in page.sections)],
+    )
+
+
+def _registered_words(result: Verification, shown: Sequence[FieldScore], section: Section) -> Section:
+    """Return a section whose sentences on scores say whether what is in the wrong place is displaced."""
+    blocks = [
+        replace(block, entries=[_with_registrations(result, shown, entry) for entry in block.entries])
+        if isinstance(block, AnswersBlock)
+        else block
+        for block in section.blocks
+    ]
+    return replace(section, blocks=blocks)
 
 
 def _with_registrations(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from overtone._utils.text import number, percent
+from overtone._utils.text import number
 from overtone.records.metrics._ensemble_scores import (
     ComparisonFactCode,
     EnsembleFactCode,
@@ -10,7 +10,13 @@ from overtone.records.metrics._ensemble_scores import (
     ForecastComparison,
 )
 from overtone.records.metrics._field_scores import FieldScore
-from overtone.reports._field_wording import lead_sentences, name_of, note_sentences, score_sentences
+from overtone.reports._field_wording import (
+    lead_sentences,
+    name_of,
+    note_sentences,
+    score_sentences,
+    share_of,
+)
 from overtone.verification._result import Verification
 
 
@@ -56,9 +62,9 @@ def ensemble_sentences(result: Verification, score: EnsembleScore) -> list[str]:
     """Return what the members and their spread show, without the name of the variable."""
     lines = []
     for fact in score.facts:
-        value = percent(fact.value)
-        spread = f"{{place}}: its spread is {value} of the squared error of its mean"
-        power = f"{{place}}: they have {value} of the truth's power"
+        value = share_of(fact.value)
+        spread = f"{{place}}: its spread is {value} the squared error of its mean"
+        power = f"{{place}}: they have {value} the truth's power"
         text = {
             EnsembleFactCode.COLLAPSED: f"the ensemble is collapsed {spread}",
             EnsembleFactCode.TOO_WIDE: f"the ensemble is too wide {spread}",
@@ -78,7 +84,8 @@ def comparison_sentences(result: Verification, comparison: ForecastComparison) -
         word = "less" if fact.code is ComparisonFactCode.BETTER else "more"
         lines.append(
             f"the forecast has {word} error than {comparison.other} {_place(result, fact.low, fact.high)}: "
-            f"{percent(fact.error_ratio)} of the truth's power against {percent(fact.other_error_ratio)}."
+            f"{share_of(fact.error_ratio)} the truth's power against "
+            f"{share_of(fact.other_error_ratio).removesuffix(' of')}."
         )
     if lines:
         return lines
