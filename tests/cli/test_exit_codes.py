@@ -26,12 +26,11 @@ CODES = (
     (0, ("scan", "waves.npy"), "Bandwidth"),
     (2, ("scan", "waves.npy", "--time", "soon"), "a length of time"),
     (0, ("verify", "fields.npy", "fields.npy"), "3 samples of 32 x 32 values"),
-    (2, ("verify", "none.npy", "fields.npy"), "no such file"),
     (1, ("lint", "waves.npy", "--library", "tancik", "--value", "1000", "--strict"), "Error: The bandwidth"),
     # Training.
     (0, ("fit", "waves.npy", *TINY, "--bandwidth", "2", "--steps", "3"), "Report"),
     (1, ("fit", "waves.npy", *TINY, *DIVERGES), "lower the learning rate"),
-    (2, ("compare", "waves.npy", "--candidates", "nothing"), "candidates out of"),
+    (2, ("compare", "waves.npy", "--noise", "0.1", "--clean", "waves.npy"), "--clean or --noise"),
     # Pages and results.
     (0, ("study", "list"), "hat-conditioning"),
     (2, ("report", "none"), "none: expected"),
