@@ -153,7 +153,7 @@ def test_the_graph_of_samples_stays_in_reach():
 def test_samples_are_drawn_over_the_whole_set_and_say_of_how_many():
     x = torch.randn(300, 1, 16, 16, generator=source(0))
     view = views.choose(x, x, channel_axis=1)
-    assert view.inputs.count == 64
+    assert view.inputs.count == 32
     stored = view.header({}).attrs["fields"]
     assert stored["drawn_from"] == 300
     assert len(views.fields(x, x, samples=10).target.values) == 10

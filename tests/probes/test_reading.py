@@ -186,7 +186,7 @@ PICTURES = {
         1,
     ),
     "no channel in the targets": (draw(N, 3, 8, 10), draw(N, 8, 10), lambda: nn.Conv2d(3, 1, 1), 1),
-    "larger": (draw(N, 3, 8, 10), draw(N, 3, 16, 20), lambda: nn.ConvTranspose2d(3, 3, 2, stride=2), 3),
+    "larger": (draw(N, 3, 7, 10), draw(N, 3, 14, 20), lambda: nn.ConvTranspose2d(3, 3, 2, stride=2), 3),
     "channels last": (draw(N, 8, 10, 3), draw(N, 8, 10, 2), lambda: linear(2, 3), 2),
     "volumes": (draw(N, 1, 4, 6, 5), draw(N, 2, 4, 6, 5), lambda: nn.Conv3d(1, 2, 3, padding=1), 2),
 }

@@ -29,7 +29,11 @@ def convolution(inside, out):
 
 
 network = nn.Sequential(
-    convolution(1, 12), nn.ReLU(), convolution(12, 12), nn.ReLU(), convolution(12, 1)
+    convolution(1, 12),
+    nn.ReLU(),
+    convolution(12, 12),
+    nn.ReLU(),
+    convolution(12, 1),
 )
 optimizer = torch.optim.Adam(network.parameters(), 3e-3)
 with ot.Probe(
@@ -64,6 +68,8 @@ axes[0].set(title="Error power / target power", ylim=(0, 1.2))
 axes[1].set(title="Prediction power / target power", ylim=(0, 1.2))
 for ax in axes:
     ax.set(xscale="log", xlabel="Wavelength (samples)")
-    ax.invert_xaxis()
+    ax.set_xticks([2, 4, 8, 16, 32], labels=["2", "4", "8", "16", "32"])
+    ax.minorticks_off()
+axes[0].invert_xaxis()
 axes[0].legend()
 plt.show()

@@ -22,6 +22,9 @@ from overtone.spectra._inputs import numeric
 _MAX_SHIFT = 0.1
 """Largest harmless rounding of a coordinate, in units of the sample spacing."""
 
+_CHECKED_AT_ONCE = 1 << 22
+"""Numbers that are checked at once, which bounds the memory."""
+
 _MAX_COLLISIONS = 0.01
 """Tolerated share of coinciding scattered inputs: a few coincide by chance even if they are well spread."""
 
@@ -221,6 +224,17 @@ class CoordinateInputs(Inputs):
         return self._grid.coords(self._index).cpu().numpy()
 
 
+def _rows_not_finite(leaf: Tensor) -> Tensor:
+    """Return the (N,) bool mask of rows with NaN or infinity, in parts: a data set may fill the memory."""
+    at_once = max(1, _CHECKED_AT_ONCE // max(1, leaf[0].numel())) if len(leaf) else 1
+    parts = []
+    for part in leaf.split(at_once):
+        # One-byte floating-point types do not support isfinite.
+        plain = part.float() if part.is_floating_point() and part.itemsize == 1 else part
+        parts.append(~plain.isfinite().reshape(len(part), -1).all(1))
+    return torch.cat(parts)
+
+
 @final
 class TensorInputs(Inputs):
     """Tensors that share their first axis: one tensor, or any nesting of dicts, lists and tuples of tensors.
@@ -248,9 +262,7 @@ class TensorInputs(Inputs):
                 name,
             )
         for part, leaf in leaves:
-            # One-byte floating-point types do not support isfinite.
-            plain = leaf.float() if leaf.is_floating_point() and leaf.itemsize == 1 else leaf
-            bad = ~plain.isfinite().reshape(len(leaf), -1).all(1)
+            bad = _rows_not_finite(leaf)
             if bool(bad.any()):
                 first = int(bad.byte().argmax())
                 raise InputError(

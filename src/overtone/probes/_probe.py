@@ -154,7 +154,7 @@ class Probe(RunRecorder):
             targets: Values (N, ..., C), or whole numbers (N,) as labels of classes.
             network: The network.
             path: Run directory to write to; a temporary one if None.
-            samples: Number of samples, drawn at random; 512 (4,096 points, 128 sequences, 64 fields) by default.
+            samples: Number of samples, drawn at random; 512 (4,096 points, 128 sequences, 32 fields) by default.
             features: (N, d) rows with meaningful distances, if the inputs have none.
             classes: Number of classes.
             channel_axis: The axis of targets and outputs that holds the channels: 1 for (N, C, T) and (N, C, H, W).

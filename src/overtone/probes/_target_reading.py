@@ -259,7 +259,8 @@ def _class_axis(places: tuple[int, ...], shapes: ShapeHints) -> int | None:
 
 def _like_labels(targets: Tensor) -> str:
     """Return a warning about values that may be labels: zeros and ones, or rows of probabilities."""
-    if bool(((targets == 0) | (targets == 1)).all()):
+    # The first sample decides for nearly all values, without an array of the size of the targets.
+    if _zeros_and_ones(targets[:1]) and _zeros_and_ones(targets):
         kind = "0 and 1"
     elif targets.ndim == 2 and targets.shape[1] > 1 and _distributed(targets):
         kind = "that sum to 1 in each row"
@@ -274,6 +275,10 @@ def _like_labels(targets: Tensor) -> str:
         f"targets {kind} were read as values of the outputs; if they are labels and the outputs logits, {labels}; "
         f"pass probes.Values(targets) if they are values"
     )
+
+
+def _zeros_and_ones(targets: Tensor) -> bool:
+    return bool(((targets == 0) | (targets == 1)).all())
 
 
 def _distributed(targets: Tensor) -> bool:

@@ -85,6 +85,35 @@ def _is_geometry(value: Any) -> bool:
     return whole and finite and isinstance(names, list) and all(map(_is_text, names))
 
 
+def _is_fields(value: Any) -> bool:
+    """Return whether a value describes fields as a view of fields writes it."""
+    if not isinstance(value, Mapping):
+        return False
+    if not all(_is_text(value.get(name)) for name in ("kind", "unit")):
+        return False
+    longest, level = (value.get(name) for name in ("longest", "level"))
+    if not (isinstance(longest, float | int) and 0 < longest < math.inf):
+        return False
+    if not (isinstance(level, float) and 0 < level < 1):
+        return False
+    names = [value.get("variables"), [] if value.get("leads") is None else value["leads"]]
+    if not all(isinstance(each, list) and all(map(_is_text, each)) for each in names):
+        return False
+    reported, pictures = value.get("reported"), value.get("pictures")
+    if not isinstance(reported, list) or not all(isinstance(x, bool) for x in reported):
+        return False
+    if not isinstance(pictures, list) or not pictures or not is_whole(value.get("drawn_from")):
+        return False
+    return all(isinstance(entry, Mapping) and _is_picture(entry, len(names[0])) for entry in pictures)
+
+
+def _is_picture(entry: Mapping[str, Any], variables: int) -> bool:
+    channels = entry.get("channels")
+    if not is_whole(entry.get("sample")) or not isinstance(channels, list) or len(channels) not in (1, 3):
+        return False
+    return all(is_whole(c) and 0 <= c < variables for c in channels)
+
+
 def _is_options(value: Any) -> bool:
     if not isinstance(value, Mapping):
         return False
@@ -150,6 +179,7 @@ KINDS: dict[str, AttributeType] = {
     "final_errors": _ERRORS,
     "margins": AttributeType("numbers by name and step", _is_margins),
     "options": AttributeType("settings of a training", _is_options),
+    "fields": AttributeType("the description of fields", _is_fields),
     "geometry": AttributeType("the shape, spacing, origin and units of a lattice", _is_geometry),
 }
 """Attributes that pages, figures and comparisons read; each may also be None."""

@@ -32,7 +32,7 @@ POINTS = 4096
 SEQUENCES = 128
 """Default number of sequences, each of which has many positions."""
 
-FIELDS = 64
+FIELDS = 32
 """Default number of fields, each of which has many waves: a row costs about as much as a few training steps."""
 
 MIN_SAMPLES = 16
@@ -65,7 +65,7 @@ def choose(
     Args:
         inputs: Arguments of the network: a tensor, an array, or a dict or tuple of these.
         targets: Values (N, ..., C); whole numbers in one axis are class labels if there are few different ones.
-        samples: Number of samples, drawn without repetition; by default 512, 4,096 points, 128 sequences or 64
+        samples: Number of samples, drawn without repetition; by default 512, 4,096 points, 128 sequences or 32
             fields, and fewer large samples.
         features: (N, d) rows with meaningful distances, for clouds; the flattened inputs if None.
         classes: Number of classes; needed if some have no label, or labels have more than one axis.

@@ -224,7 +224,7 @@ def field_run(record: xarray.Dataset, array: Callable[[str, int], NDArray[Any] |
         array: Function that returns the stored array of a name and step, or None.
     """
     stored = record.attrs.get("fields")
-    if not isinstance(stored, dict):
+    if not isinstance(stored, dict) or not _fits(stored, record):
         return None
     record = until_network(record)
     finite = np.isfinite(record.residual_power.values).all((1, 2))
@@ -287,6 +287,21 @@ def field_run(record: xarray.Dataset, array: Callable[[str, int], NDArray[Any] |
         tuple(history),
         tuple(float(x) for x in added),
     )
+
+
+def _fits(stored: dict[str, Any], record: xarray.Dataset) -> bool:
+    """Return whether the description of fields is that of this record, and not of one that was cut or combined."""
+    geometry, leads = record.attrs.get("geometry"), stored.get("leads")
+    if (
+        not isinstance(geometry, dict)
+        or not geometry.get("shape")
+        or not isinstance(geometry.get("samples"), int)
+    ):
+        return False
+    if set(record.dims) != {"step", "band", "channel"} or len(stored["reported"]) != record.sizes["band"]:
+        return False
+    channels = record.sizes["channel"]
+    return len(stored["variables"]) == channels and (leads is None or len(leads) == channels)
 
 
 def _groups(stored: dict[str, Any], channels: int) -> tuple[list[list[int]], list[tuple[str, str | None]]]:
