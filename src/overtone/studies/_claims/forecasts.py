@@ -214,7 +214,11 @@ AMSE_RESTORES_POWER = Study(
     tested=Tested.CASE,
     limits=(-math.inf, 1.0),
     factor="the network",
-    caveat=_CAVEAT + " The notes of the measurements say what it costs in mean square error.",
+    caveat=(
+        _CAVEAT
+        + " Power is restored and no skill: at the last lead time neither loss yields coherence in detail. The notes "
+        "of the measurements say what the power costs in mean square error."
+    ),
 )
 
 
@@ -307,4 +311,4 @@ MEMBERS_KEEP_POWER = Study(
     caveat=_CAVEAT,
 )
 
-STUDIES = (REGRESSION_BLURS, MEMBERS_KEEP_POWER)
+STUDIES = (REGRESSION_BLURS, AMSE_RESTORES_POWER, MEMBERS_KEEP_POWER)
