@@ -53,6 +53,10 @@ def test_gradients_of_foreign_maps_come_from_the_adjoint():
     assert float(pair[0]) > 0
 
 
+def test_networks_of_single_precision_are_measured_in_double():
+    assert float(matrix_measurements().loss(lambda x: sine(x).float())) < 1e-11
+
+
 def test_complex_fields_and_data():
     grid = signals.Grid.unit_box((8,), periodic=True)
     rows = torch.tensor([0, 1, 3, 7])

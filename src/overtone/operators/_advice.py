@@ -115,14 +115,15 @@ def _from_symbol(
 
 
 def solution_frequencies(
-    problem: Measured, field: Callable[[Tensor], Tensor], seed: int = 0
+    problem: Measured, field: Callable[[Tensor], Tensor], seed: int = 0, share: float = SHARE
 ) -> tuple[float, ...]:
-    """Return per axis the frequency below which 99 % of a field's variation lies, on random lines along the axis.
+    """Return per axis the frequency below which most of a field's variation lies, on random lines along the axis.
 
     Args:
         problem: Gives the box.
         field: From points (N, d) to values (N, C).
         seed: Seed of the lines.
+        share: Part of the power that lies below the frequency.
 
     Returns:
         In cycles per unit; 0 along an axis on which the field is constant.
@@ -145,7 +146,7 @@ def solution_frequencies(
         if not float(power[-1]) > 0:
             result.append(0.0)
             continue
-        band = int((power < SHARE * power[-1]).sum())
+        band = int((power < share * power[-1]).sum())
         result.append(float(spectrum.bands.high[1:][band]))
     return tuple(result)
 

@@ -45,6 +45,9 @@ JUDGED = 2000
 CLEAR = 30.0
 """Factor of held-out loss between the best and the second above which no race is run."""
 
+UNCERTAIN = 0.1
+"""Loss of the best candidate over that of the zero field above which least squares does not rank reliably."""
+
 BISTABLE = 0.1
 """Part of its largest size to which the coefficient of u itself changes sign over the range of the boundary data."""
 
@@ -121,6 +124,11 @@ class Choice:
     def bandwidth(self) -> tuple[float, ...]:
         """Bandwidth per axis, the frequency below which 90 % of the power lies, in cycles per unit."""
         return tuple(units.gaussian_bandwidth(s) for s in self.sigma)
+
+    @property
+    def uncertain(self) -> bool:
+        """Whether the ranking is weak, because least squares at the ridges of training leaves much of the data."""
+        return self.best.loss > UNCERTAIN
 
     @property
     def kernel_is_better(self) -> bool:

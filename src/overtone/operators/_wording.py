@@ -13,7 +13,9 @@ PER_WAVELENGTH = 4.0
 
 def choice_sentences(choice: Choice) -> str:
     """Return what was chosen, and what else the operators say, one sentence a line."""
-    return "\n".join([_bandwidth(choice), *_kernel(choice), *_equation(choice), *_training(choice)])
+    return "\n".join(
+        [_bandwidth(choice), *_ranking(choice), *_kernel(choice), *_equation(choice), *_training(choice)]
+    )
 
 
 def _per_axis(values: tuple[float, ...]) -> str:
@@ -31,6 +33,15 @@ def _bandwidth(choice: Choice) -> str:
         "cannot tell": f"Cannot tell which bandwidth is best: the equation has several stable states, so that small "
         f"residuals do not mean small errors. {head} had the smallest residuals after short trainings.",
     }[choice.verdict.value]
+
+
+def _ranking(choice: Choice) -> list[str]:
+    if not choice.uncertain or choice.verdict.value == "cannot tell":
+        return []
+    return [
+        f"The ranking is weak: least squares leaves {choice.best.loss:.0%} of the loss of the zero field; compare the "
+        "neighbouring bandwidths by training, or take a wider network."
+    ]
 
 
 def _kernel(choice: Choice) -> list[str]:

@@ -160,6 +160,9 @@ class Term:
         """
         points = self.points.clone().requires_grad_(True) if self.derivatives else self.points
         values = field(points)
+        if not self.derivatives:
+            # Maps of samples take the precision of the points, whatever the network's.
+            values = values.to(points.dtype)
         if complex_values:
             values = torch.view_as_complex(values.reshape(len(values), -1, 2).contiguous())
         return self.operator(points, values)
