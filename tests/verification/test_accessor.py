@@ -84,3 +84,7 @@ def test_files_are_read_in_blocks_and_the_figures_are_those_of_the_whole(monkeyp
     assert np.allclose(spectrum.power, expected.power)
     assert max(source.sizes) <= 3 * 256
     assert sum(source.sizes) == 3 * 5 * 4 * 256
+    source.sizes.clear()
+    chunked = lazy.chunk(run=1, time=1).overtone.spectrum()
+    assert np.allclose(chunked.power, expected.power)
+    assert max(source.sizes) <= 4 * 256
