@@ -24,6 +24,7 @@ from overtone.signals._signal import Signal, require_grid, validate
 
 if TYPE_CHECKING:
     from overtone.signals import masks, synthetic
+    from overtone.signals._measurements import blurred, kspace, projections
     from overtone.signals._readers._array import array
     from overtone.signals._readers._audio import audio
     from overtone.signals._readers._columns import points, series, table
@@ -42,10 +43,13 @@ __all__ = [
     "Term",
     "array",
     "audio",
+    "blurred",
     "image",
+    "kspace",
     "masks",
     "measured",
     "points",
+    "projections",
     "read",
     "require_grid",
     "series",
@@ -60,6 +64,7 @@ __getattr__, _, _ = lazy_loader.attach(
     __name__,
     submodules={"masks", "synthetic"},
     submod_attrs={
+        "_measurements": ["blurred", "kspace", "projections"],
         "_readers._array": ["array"],
         "_readers._audio": ["audio"],
         "_readers._columns": ["points", "series", "table"],

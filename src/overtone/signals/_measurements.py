@@ -1,0 +1,330 @@
+"""Fields known through measurements of imaging: k-space, projections, blurred samples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.signals._geometry import Grid
+from overtone.signals._measured import Measured, measured
+
+Array = NDArray[Any]
+
+RAY_STEP = 0.5
+"""Distance between the points of a ray at which the field is read, in samples."""
+
+
+def kspace(
+    data: Any,
+    mask: Any = None,
+    *,
+    spacing: float = 1.0,
+    unit: str = "pixel",
+    complex_values: bool = True,
+    noise: float | None = None,
+    name: str = "k-space",
+) -> Measured:
+    """Return a picture or volume known through some of its Fourier coefficients, as Cartesian MRI measures them.
+
+    The coefficients are orthonormal, F_k = N^(-1/2) sum_n u_n exp(-2 pi i k n / N), with frequency 0 in the middle of
+    the array (`numpy.fft.fftshift`) and the field's centre as the origin of its phase.
+
+    Args:
+        data: (*shape) or (*shape, channel) complex coefficients of the whole array; those outside the mask are ignored.
+        mask: (*shape) bool, True where measured; where the data are not 0 if None.
+        spacing: Distance between neighbouring samples of the field.
+        unit: Its unit.
+        complex_values: Whether the field is complex. Of a real field, a coefficient and that of the opposite frequency
+            are held out together, since they are conjugates.
+        noise: Standard deviation of the complex noise of a coefficient, None if unknown.
+        name: Description, for titles.
+
+    Raises:
+        InputError: If the data are not complex, not finite or not of 1 to 3 axes, or the mask leaves nothing.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import signals
+        >>> picture = np.outer(np.hanning(16), np.hanning(16))
+        >>> full = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(picture), norm="ortho"))
+        >>> lines = np.zeros((16, 16), bool); lines[::2] = True
+        >>> signals.kspace(full, lines)
+        <Measured 'k-space': 128 functionals on 256 samples>
+    """
+    array = np.asarray(data)
+    if array.dtype.kind != "c":
+        raise InputError("complex coefficients", f"{array.dtype}", "pass real + 1j * imaginary part", "data")
+    measured_at = (array != 0) if mask is None else np.asarray(mask)
+    if mask is None and array.ndim > 3:
+        measured_at = measured_at.any(axis=-1)
+    shape = measured_at.shape
+    if measured_at.dtype != bool or array.shape[: len(shape)] != shape or array.ndim - len(shape) > 1:
+        raise InputError(
+            "a bool mask of the shape of the data, without channels",
+            f"{measured_at.dtype} of shape {shape} for data of shape {array.shape}",
+            "pass one value per coefficient",
+            "mask",
+        )
+    if not measured_at.any():
+        raise InputError(
+            "a mask that selects coefficients", "one that selects none", "check the mask", "mask"
+        )
+    grid = _grid(shape, spacing, unit, periodic=True)
+    values = torch.from_numpy(array.reshape(*shape, -1).astype(np.complex128))
+    chosen, axes = torch.from_numpy(measured_at), tuple(range(len(shape)))
+
+    def forward(field: Tensor) -> Tensor:
+        picture = field.reshape(*shape, -1).to(torch.complex128)
+        centred = torch.fft.ifftshift(picture, dim=axes)
+        return torch.fft.fftshift(torch.fft.fftn(centred, dim=axes, norm="ortho"), dim=axes)[chosen]
+
+    def adjoint(coefficients: Tensor) -> Tensor:
+        whole = torch.zeros(*shape, coefficients.shape[-1], dtype=torch.complex128, device="cpu")
+        whole[chosen] = coefficients.to(torch.complex128)
+        centred = torch.fft.ifftn(torch.fft.ifftshift(whole, dim=axes), dim=axes, norm="ortho")
+        field = torch.fft.fftshift(centred, dim=axes).reshape(-1, coefficients.shape[-1])
+        return field if complex_values else field.real
+
+    return measured(
+        forward,
+        adjoint,
+        values[chosen],
+        grid,
+        groups=None if complex_values else _conjugates(shape)[measured_at],
+        noise=noise,
+        channels=_names(values.shape[-1]),
+        complex_values=complex_values,
+        name=name,
+    )
+
+
+def _conjugates(shape: tuple[int, ...]) -> Array:
+    """Return (*shape) one number for each pair of opposite frequencies, frequency 0 in the middle."""
+    frequencies = np.stack(np.meshgrid(*(np.arange(n) - n // 2 for n in shape), indexing="ij"), axis=-1)
+    # The index of -k modulo the lattice: of an even axis, -N / 2 is its own opposite.
+    own, opposite = (
+        np.ravel_multi_index(np.moveaxis(k % np.array(shape), -1, 0), shape)
+        for k in (frequencies, -frequencies)
+    )
+    return np.minimum(own, opposite)
+
+
+def projections(
+    sinogram: Any,
+    angles: Any,
+    *,
+    side: int | None = None,
+    spacing: float = 1.0,
+    unit: str = "pixel",
+    source_distance: float | None = None,
+    noise: float | None = None,
+    name: str = "projections",
+) -> Measured:
+    """Return a square picture known through its integrals along rays, as computed tomography measures them.
+
+    Ray (a, j) crosses the picture's centre at the distance s_j = (j - detectors // 2) * spacing. At angle 0 it runs
+    down the rows; the angle turns as in `skimage.transform.radon`. The integral is a sum of bilinear interpolations
+    every half sample, times their distance. All rays of an angle are held out together.
+
+    Args:
+        sinogram: (angle, detector) integrals, in value units times `unit`.
+        angles: (angle,) in degrees.
+        side: Samples along a side of the picture; as many as detectors if None.
+        spacing: Distance between neighbouring samples and between detectors (for fan beams between rays at the centre).
+        unit: Its unit.
+        source_distance: Distance of the source from the centre, for fan beams; None for parallel ones.
+        noise: Standard deviation of an integral, None if unknown.
+        name: Description, for titles.
+
+    Raises:
+        InputError: If shapes differ, numbers are not finite, or the source lies within the picture.
+
+    Source: Kak and Slaney 1988, "Principles of Computerized Tomographic Imaging", sections 3.1 and 3.4.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import signals
+        >>> signals.projections(np.ones((6, 8)), np.arange(0, 180, 30))
+        <Measured 'projections': 48 functionals on 64 samples>
+    """
+    data, turns = np.asarray(sinogram, dtype=float), np.asarray(angles, dtype=float)
+    if data.ndim != 2 or turns.shape != data.shape[:1]:
+        raise InputError(
+            "a sinogram (angle, detector) and one angle per row",
+            f"shapes {data.shape} and {turns.shape}",
+            "transpose the sinogram, whose first axis is the angle",
+            "sinogram",
+        )
+    if not (np.isfinite(data).all() and np.isfinite(turns).all()):
+        raise InputError("finite integrals and angles", "nan or infinity", "remove these angles", "sinogram")
+    side = side or data.shape[1]
+    if source_distance is not None and source_distance <= side * spacing / math.sqrt(2):
+        raise InputError(
+            f"a source outside the picture (beyond {side * spacing / math.sqrt(2):.4g} {unit})",
+            f"{source_distance:g}",
+            "check its unit",
+            "source_distance",
+        )
+    matrix = _ray_matrix(
+        turns, data.shape[1], side, None if source_distance is None else source_distance / spacing
+    )
+    forward, adjoint = _as_maps(matrix, spacing)
+    return measured(
+        forward,
+        adjoint,
+        data.reshape(-1, 1),
+        _grid((side, side), spacing, unit),
+        groups=np.repeat(np.arange(len(turns)), data.shape[1]),
+        noise=noise,
+        name=name,
+    )
+
+
+def _ray_matrix(angles: Array, detectors: int, side: int, source: float | None) -> Any:
+    """Return the sparse (rays, side^2) matrix of ray integrals, with lengths in samples."""
+    from scipy import sparse
+
+    reach = side / math.sqrt(2) + 1
+    along = np.arange(-reach, reach + RAY_STEP, RAY_STEP)
+    across = np.arange(detectors) - detectors // 2
+    centre = side // 2
+    rows, columns, weights = [], [], []
+    for number, angle in enumerate(np.deg2rad(angles)):
+        # Coordinates in the frame of the detector: `s` across the rays, `t` along the central one.
+        if source is None:
+            s, t = np.meshgrid(across, along, indexing="ij")
+        else:
+            fan = np.arctan(across / source)
+            s = (source + along)[None] * np.tan(fan)[:, None]
+            t = np.broadcast_to(along, s.shape)
+        length = RAY_STEP if source is None else (RAY_STEP / np.cos(np.arctan(across / source)))[:, None]
+        x = s * math.cos(angle) + t * math.sin(angle) + centre
+        y = -s * math.sin(angle) + t * math.cos(angle) + centre
+        left, top = np.floor(x).astype(int), np.floor(y).astype(int)
+        ray = np.broadcast_to(number * detectors + np.arange(detectors)[:, None], s.shape)
+        for right, below in ((0, 0), (0, 1), (1, 0), (1, 1)):
+            i, j = top + below, left + right
+            weight = np.abs(1 - below - (y - top)) * np.abs(1 - right - (x - left)) * length
+            inside = (i >= 0) & (i < side) & (j >= 0) & (j < side) & (weight > 0)
+            rows.append(ray[inside])
+            columns.append((i * side + j)[inside])
+            weights.append(weight[inside])
+    triples = (np.concatenate(weights), (np.concatenate(rows), np.concatenate(columns)))
+    return sparse.coo_matrix(triples, shape=(len(angles) * detectors, side * side)).tocsr()
+
+
+def _as_maps(matrix: Any, factor: float) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    """Return the product with a sparse matrix and with its transpose, both times a factor."""
+    transposed = matrix.T.tocsr()
+
+    def times(one: Any) -> Callable[[Tensor], Tensor]:
+        def product(values: Tensor) -> Tensor:
+            result = factor * (one @ values.detach().cpu().double().numpy())
+            return torch.from_numpy(result).to(values.device)
+
+        return product
+
+    return times(matrix), times(transposed)
+
+
+def blurred(
+    picture: Any,
+    kernel: Any,
+    *,
+    factor: int = 1,
+    spacing: float = 1.0,
+    unit: str = "pixel",
+    noise: float | None = None,
+    name: str = "blurred samples",
+) -> Measured:
+    """Return a picture or volume known through blurred samples, of which only every `factor`-th may be known.
+
+    d_n = sum_m h_m u_(factor n + m): the samples of the field that the kernel reaches beyond the border are unknowns as
+    well, so that nothing is assumed about them.
+
+    Args:
+        picture: (*shape) or (*shape, channel) blurred samples.
+        kernel: (*size) weights h of the samples around, of as many axes, for instance a sampled point-spread function;
+            its middle is at size // 2.
+        factor: Distance between known samples in samples of the field, at least 1.
+        spacing: Distance between neighbouring samples of the field.
+        unit: Its unit.
+        noise: Standard deviation of a sample, None if unknown.
+        name: Description, for titles.
+
+    Raises:
+        InputError: If numbers are not finite or the kernel has other axes than the picture.
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import signals
+        >>> signals.blurred(np.zeros((10, 12)), np.ones((3, 3)) / 9)
+        <Measured 'blurred samples': 120 functionals on 168 samples>
+    """
+    from scipy.ndimage import correlate
+
+    weights, values = np.asarray(kernel, dtype=float), np.asarray(picture, dtype=float)
+    if weights.ndim not in (1, 2, 3) or values.ndim - weights.ndim not in (0, 1):
+        raise InputError(
+            "a kernel with the axes of the picture",
+            f"{weights.ndim} axes for a picture of shape {values.shape}",
+            "pass one weight per neighbour",
+            "kernel",
+        )
+    if not (np.isfinite(weights).all() and np.isfinite(values).all() and weights.any()):
+        raise InputError(
+            "finite samples and a finite kernel that is not 0", "others", "check both arrays", "kernel"
+        )
+    if factor < 1:
+        raise InputError("a factor of at least 1", f"{factor}", "pass for instance 2", "factor")
+    axes = weights.ndim
+    values = values.reshape(*values.shape[:axes], -1)
+    known = values.shape[:axes]
+    shape = tuple(factor * (n - 1) + m for n, m in zip(known, weights.shape, strict=True))
+    # Of the field's samples, those at which the kernel's middle stands for a known one.
+    places = tuple(
+        slice(m // 2, m // 2 + factor * (n - 1) + 1, factor)
+        for n, m in zip(known, weights.shape, strict=True)
+    )
+    stencil = weights[..., None]
+    # The transpose of a correlation is one with the mirrored kernel; for even sizes its middle lies on the other side.
+    mirrored = stencil[(slice(None, None, -1),) * axes]
+    shifts = (*(-1 if m % 2 == 0 else 0 for m in weights.shape), 0)
+
+    def forward(field: Tensor) -> Tensor:
+        whole = field.detach().cpu().double().numpy().reshape(*shape, -1)
+        return torch.from_numpy(
+            correlate(whole, stencil, mode="constant")[places].reshape(-1, whole.shape[-1])
+        )
+
+    def adjoint(data: Tensor) -> Tensor:
+        spread = np.zeros((*shape, data.shape[-1]))
+        spread[places] = data.detach().cpu().double().numpy().reshape(*known, -1)
+        back = correlate(spread, mirrored, mode="constant", origin=shifts)
+        return torch.from_numpy(back.reshape(-1, data.shape[-1]))
+
+    return measured(
+        forward,
+        adjoint,
+        values.reshape(-1, values.shape[-1]),
+        _grid(shape, spacing, unit),
+        noise=noise,
+        channels=_names(values.shape[-1]),
+        name=name,
+    )
+
+
+def _grid(shape: tuple[int, ...], spacing: float, unit: str, periodic: bool = False) -> Grid:
+    axes = len(shape)
+    return Grid(shape, (spacing,) * axes, (0.0,) * axes, (unit,) * axes, (periodic,) * axes)
+
+
+def _names(channels: int) -> tuple[str, ...]:
+    return ("value",) if channels == 1 else tuple(str(c) for c in range(channels))

@@ -1,0 +1,159 @@
+"""K-space, projections and blur as linear maps: against direct sums, scikit-image and their own adjoints."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from skimage.data import shepp_logan_phantom
+from skimage.transform import radon, resize
+
+import overtone as ot
+from overtone import signals
+from overtone.errors import InputError
+
+SIDE = 32
+
+
+def phantom(side=SIDE):
+    picture = resize(shepp_logan_phantom(), (side, side), anti_aliasing=True)
+    y, x = np.mgrid[:side, :side] - side // 2
+    return np.where(y**2 + x**2 < (side // 2 - 1) ** 2, picture, 0.0)
+
+
+def field(values):
+    """The function of a field that returns known values at all samples."""
+    return lambda _: torch.as_tensor(values)
+
+
+def centred(picture):
+    return np.fft.fftshift(np.fft.fftn(np.fft.ifftshift(picture), norm="ortho"))
+
+
+@pytest.mark.parametrize("shape", [(9,), (8, 6), (4, 3, 5)])
+def test_k_space_is_the_direct_sum(shape):
+    rng = np.random.default_rng(0)
+    picture = rng.standard_normal(shape) + 1j * rng.standard_normal(shape)
+    mask = rng.random(shape) < 0.6
+    places = np.stack(np.meshgrid(*(np.arange(n) - n // 2 for n in shape), indexing="ij"), -1).reshape(
+        -1, len(shape)
+    )
+    waves = np.exp(-2j * np.pi * (places / shape) @ places.T) / np.sqrt(np.prod(shape))
+    # Row k of the matrix holds frequency k; positions are counted from the centre, too.
+    direct = (waves @ picture.reshape(-1)).reshape(shape)
+    problem = signals.kspace(direct, mask)
+    values = np.stack([picture.real.reshape(-1), picture.imag.reshape(-1)], 1)
+    tolerance = 64 * np.finfo(float).eps * np.abs(direct).max()
+    assert float(problem.residuals(field(values))[0].abs().max()) < tolerance
+    assert float(problem.residuals(field(2 * values))[0].abs().max()) > 0.1
+
+
+def test_a_real_field_has_conjugates_in_one_group():
+    picture = np.random.default_rng(1).standard_normal((6, 5))
+    problem = signals.kspace(centred(picture), np.ones((6, 5), bool), complex_values=False)
+    groups = problem.terms[0].group_numbers().numpy()
+    data = problem.terms[0].data.numpy()[:, 0]
+    for group in np.unique(groups):
+        members = data[groups == group]
+        assert len(members) in (1, 2)
+        if len(members) == 2:
+            np.testing.assert_allclose(members[0], members[1].conj(), atol=1e-12)
+        else:
+            assert abs(members[0].imag) < 1e-12
+    train, held_out = problem.split(0.3)
+    assert not set(train.terms[0].group_numbers().tolist()) & set(held_out.terms[0].group_numbers().tolist())
+
+
+def test_projections_are_those_of_scikit_image():
+    picture, angles = phantom(), np.arange(0, 180, 9.0)
+    problem = signals.projections(radon(picture, angles).T, angles)
+    relative = problem.residuals(field(picture.reshape(-1, 1)))[0].norm() / problem.terms[0].data.norm()
+    # Both interpolate linearly, scikit-image once a sample: they differ by the interpolation's own error.
+    assert float(relative) < 0.01
+    turned = signals.projections(radon(picture, angles + 3).T, angles)
+    assert (
+        float(turned.residuals(field(picture.reshape(-1, 1)))[0].norm() / turned.terms[0].data.norm()) > 0.03
+    )
+
+
+def test_the_integral_of_a_disc_is_its_chord():
+    side, radius = 65, 20.0
+    y, x = np.mgrid[:side, :side] - side // 2
+    # A soft edge of one sample keeps the disc's area.
+    disc = np.clip(radius + 0.5 - np.hypot(x, y), 0, 1)
+    problem = signals.projections(np.zeros((3, side)), [0.0, 30.0, 75.0], spacing=0.1, unit="mm")
+    (integrals,) = problem.apply(field(disc.reshape(-1, 1)))
+    s = np.arange(side) - side // 2
+    chord = 0.1 * 2 * np.sqrt(np.clip(radius**2 - s**2, 0, None))
+    inner = np.abs(s) < 0.9 * radius
+    np.testing.assert_allclose(integrals.reshape(3, side)[:, inner], np.tile(chord[inner], (3, 1)), rtol=0.02)
+
+
+def test_a_fan_beam_of_a_far_source_is_parallel_and_a_near_one_is_not():
+    picture, angles = phantom(), np.arange(0, 360, 45.0)
+    sinogram = np.zeros((len(angles), SIDE))
+
+    def integrals(distance):
+        problem = signals.projections(sinogram, angles, source_distance=distance)
+        return problem.apply(field(picture.reshape(-1, 1)))[0]
+
+    parallel, far, near = (integrals(d) for d in (None, 1e5, 40.0))
+    # Rays of a source at distance D are displaced by s t / D, 5e-3 samples at most for D = 1e5.
+    assert float((far - parallel).norm() / parallel.norm()) < 2e-3
+    assert float((near - parallel).norm() / parallel.norm()) > 0.05
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    size=st.tuples(st.integers(1, 5), st.integers(1, 5)),
+    known=st.tuples(st.integers(1, 6), st.integers(1, 6)),
+    factor=st.integers(1, 3),
+    seed=st.integers(0, 99),
+)
+def test_blur_is_the_direct_sum_over_the_kernel(size, known, factor, seed):
+    rng = np.random.default_rng(seed)
+    kernel = rng.uniform(0.1, 1, size)
+    problem = signals.blurred(np.zeros(known), kernel, factor=factor)
+    values = rng.standard_normal(problem.geometry.shape)
+    direct = [
+        (kernel * values[factor * i : factor * i + size[0], factor * j : factor * j + size[1]]).sum()
+        for i in range(known[0])
+        for j in range(known[1])
+    ]
+    (mapped,) = problem.apply(field(values.reshape(-1, 1)))
+    np.testing.assert_allclose(mapped[:, 0], direct, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    "build",
+    [
+        lambda: signals.kspace(np.ones((4, 4))),
+        lambda: signals.kspace(np.ones((4, 4), complex), np.zeros((4, 4), bool)),
+        lambda: signals.kspace(np.ones((4, 4), complex), np.ones((4, 5), bool)),
+        lambda: signals.kspace(np.full((4, 4), np.nan + 0j)),
+        lambda: signals.projections(np.ones((3, 8)), [0.0, 10.0]),
+        lambda: signals.projections(np.full((2, 8), np.inf), [0.0, 10.0]),
+        lambda: signals.projections(np.ones((2, 8)), [0.0, 10.0], source_distance=3.0),
+        lambda: signals.blurred(np.ones((4, 4)), np.ones((2, 2, 2))),
+        lambda: signals.blurred(np.ones((4, 4)), np.zeros((3, 3))),
+        lambda: signals.blurred(np.ones((4, 4)), np.ones((3, 3)), factor=0),
+    ],
+)
+def test_wrong_measurements_are_refused_in_a_sentence(build):
+    with pytest.raises(InputError, match="got"):
+        build()
+
+
+def test_a_bandwidth_is_chosen_for_blurred_samples():
+    picture = phantom(24)
+    kernel = np.outer([1, 2, 1], [1, 2, 1]) / 16
+    values = torch.from_numpy(picture.reshape(-1, 1))
+    (data,) = signals.blurred(np.zeros((22, 22)), kernel).apply(lambda _: values)
+    problem = signals.blurred(data.reshape(22, 22), kernel)
+    network = ot.fitting.ModelConfig("gaussian", activation=("relu",), width=32, depth=2, features=32)
+    choice = ot.operators.choose_bandwidth(problem, network, steps=100, cycles=(1.0, 16.0))
+    # A picture of smooth ellipses needs a few cycles; sixteen leave waves free between the samples.
+    assert choice.best.cycles == 1.0
+    assert choice.sigma == (1 / 24, 1 / 24)
