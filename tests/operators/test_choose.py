@@ -46,6 +46,20 @@ def test_resonance_is_told_as_a_solution_that_is_not_unique():
     assert "no solution is unique" in str(resonant)
 
 
+def test_contradictory_boundary_data_are_reported():
+    def residual(x, u):
+        return second(u[:, 0], x)
+
+    places = [[0.0], [0.0], [1.0]]
+    values = torch.tensor([[0.0], [1.0], [0.5]], dtype=torch.float64)
+    terms = {"equation": (residual, 80), "boundary": (lambda x, u: u - values, places)}
+    choice = operators.choose_bandwidth(
+        operators.equation(terms, ((0.0, 1.0),)), SMALL, steps=20, cycles=(1,)
+    )
+    assert "boundary data may contradict each other" in str(choice)
+    assert not choice.kernel_is_better
+
+
 def test_layers_are_measured():
     width = 0.02
 

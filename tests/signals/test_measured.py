@@ -108,3 +108,8 @@ def test_wrong_data_groups_shares_and_domains_are_refused():
         matrix_measurements().split(1.0)
     with pytest.raises(InputError, match="a low end below the high end"):
         signals.Domain((0.0,), (0.0,), ("s",))
+
+
+def test_functions_of_samples_name_the_function_for_measured_fields():
+    with pytest.raises(InputError, match=r"known through functionals .*operators.choose_bandwidth"):
+        signals.validate(matrix_measurements())

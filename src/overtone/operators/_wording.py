@@ -10,6 +10,9 @@ if TYPE_CHECKING:
 PER_WAVELENGTH = 4.0
 """Collocation points per wavelength below which the points are called too few."""
 
+CONTRADICTION = 0.1
+"""Held-out residual of the kernel solution over that of the zero field, above which data may be contradictory."""
+
 
 def choice_sentences(choice: Choice) -> str:
     """Return what was chosen, and what else the operators say, one sentence a line."""
@@ -50,6 +53,11 @@ def _kernel(choice: Choice) -> list[str]:
         return [
             f"The data leave {kernel.undetermined} of {kernel.resolved} fields undetermined: no solution is unique, "
             "whatever the network."
+        ]
+    if kernel.relative_residual > CONTRADICTION and all(known.linear for known in choice.checks):
+        return [
+            f"No smooth field comes nearer to all data than {kernel.relative_residual:.0%}: boundary data may "
+            "contradict each other or the equation, or the solution has jumps."
         ]
     if choice.kernel_is_better:
         return [

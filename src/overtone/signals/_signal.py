@@ -14,6 +14,7 @@ from overtone._utils.missing_values import entire
 from overtone._utils.text import plural
 from overtone.errors import InputError
 from overtone.signals._geometry import Geometry, Grid
+from overtone.signals._measured import Measured
 from overtone.signals._normalisation import Normalisation
 from overtone.signals._readers._numbers import tensor
 
@@ -189,6 +190,13 @@ def validate(signal: Any) -> Signal[Geometry]:
     """
     if isinstance(signal, Signal):
         return signal
+    if isinstance(signal, Measured):
+        raise InputError(
+            "samples of a field",
+            f"a field known through functionals ({signal.name})",
+            "pass it to operators.choose_bandwidth",
+            "signal",
+        )
     raise InputError(
         "a signal",
         f"{type(signal).__name__} {signal!r}" if isinstance(signal, str) else type(signal).__name__,
