@@ -130,7 +130,7 @@ class WindowedTransform(BandTransform):
         for axis in self._box.even:
             n = self._box.shape[axis]
             shape = [n if i == axis else 1 for i in range(fields.ndim)]
-            windowed = windowed * _hann(n, fields.device).to(fields.dtype).reshape(shape)
+            windowed = windowed * hann(n, fields.device).to(fields.dtype).reshape(shape)
         axes = tuple(range(fields.ndim - 1))
         modes = torch.fft.rfftn(windowed, dim=axes, norm="ortho")
         # Windowing gives the detrended field a mean again, which is no mean of the box.
@@ -171,7 +171,7 @@ def lowest_reliable(box: GridModes) -> float:
     return WAVES / min(lengths) if lengths else 0.0
 
 
-def _hann(n: int, device: torch.device) -> Tensor:
+def hann(n: int, device: torch.device) -> Tensor:
     """Return the (n,) float64 Hann window with mean square 1; 1 for a single sample."""
     window = torch.sin(math.pi * (torch.arange(n, dtype=torch.float64, device=device) + 0.5) / n).square()
     return window / window.square().mean().sqrt()
