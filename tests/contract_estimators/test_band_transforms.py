@@ -15,6 +15,7 @@ from overtone.errors import InputError
 from overtone.spectra import (
     BandTransform,
     GridTransform,
+    MaskedTransform,
     PointsMethod,
     PointsTransform,
     SphereGrid,
@@ -32,12 +33,14 @@ COUNT = 48
 ROWS = normal(COUNT, 5, seed=1)
 PLACES = torch.linspace(0, 1, COUNT + 1, dtype=torch.float64)[:-1] + 0.3 / COUNT
 PATHS = Paths.straight(normal(6, 3, seed=2), normal(6, 3, seed=3))
+HOLED = torch.arange(COUNT).reshape(8, 6) != 17
 
 TRANSFORMS: dict[str, Callable[[], BandTransform]] = {
     "grid, even": lambda: GridTransform((8, 6), (0.5, 0.25)),
     "grid, periodic": lambda: GridTransform((8, 6), (0.5, 0.25), True),
     "box, windowed": lambda: WindowedTransform((8, 6), (0.5, 0.25), (False, True)),
     "sphere": lambda: SphereTransform(SphereGrid(SphereGridKind.CELLS, 6, 8)),
+    "box, masked": lambda: MaskedTransform.of_box(HOLED, (0.5, 0.25), True, slope=0.0),
     "points, least squares": lambda: PointsTransform(
         PLACES, [0, 0.5, 4, 10], method=PointsMethod.least_squares()
     ),

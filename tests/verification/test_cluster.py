@@ -84,7 +84,10 @@ def test_arrays_in_memory_are_sent(client):
     assert result.to_json() == ot.verify(forecast, truth, periodic=True).to_json()
     holed = truth.copy()
     holed[7, 0, 3, 4] = np.nan
-    with pytest.raises(InputError, match="values in every cell"):
+    gaps = ot.verify(forecast, holed, periodic=True, memory="600kB", dask=client)
+    assert gaps.to_json() == ot.verify(forecast, holed, periodic=True).to_json()
+    holed[7, 0, 3, 4] = np.inf
+    with pytest.raises(InputError, match="finite values"):
         ot.verify(forecast, holed, periodic=True, memory="600kB", dask=client)
 
 

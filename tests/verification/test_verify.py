@@ -186,7 +186,7 @@ def test_the_document_is_json():
 
 def holed(fields):
     fields = fields.copy()
-    fields[0, 0, 3, 4] = np.nan
+    fields[0, 0, 3, 4] = np.inf
     return fields
 
 
@@ -196,8 +196,8 @@ def holed(fields):
         (TRUTH[:3], TRUTH[:2], {}, r"truth's shape \(2, 1, 64, 64\), got \(3, 1, 64, 64\)"),
         (TRUTH[0], TRUTH[0], {}, None),
         (TRUTH[0, 0], TRUTH[0, 0], {}, "1 to 3 axes of space"),
-        (holed(TRUTH[:2]), TRUTH[:2], {}, "missing cells are not supported yet"),
-        (TRUTH[:2], holed(TRUTH[:2]), {}, "truth: expected values in every cell"),
+        (TRUTH[:2] * np.nan, TRUTH[:2], {}, "cells that are valid in both fields"),
+        (TRUTH[:2], holed(TRUTH[:2]), {}, "truth: expected finite values, or NaN where a cell is missing"),
         (TRUTH[:2] * 1j, TRUTH[:2], {}, "real numbers"),
         (TRUTH[:2], TRUTH[:2], {"variables": ["a"]}, "only of named arrays"),
         ({"a": TRUTH[:, 0]}, {"b": TRUTH[:, 0]}, {}, "variables of the same name"),

@@ -126,6 +126,8 @@ def resolution_value(
             return number(resolution.wavelength), resolution.unit
         case CrossingCode.NOT_CROSSED:
             return f"{finest} or finer", resolution.unit
+        case CrossingCode.NOT_DETERMINED:
+            return "not determined", ""
         case _:
             return "none", ""
 
@@ -152,14 +154,27 @@ def scale_sections(result: ScoredFields, scores: Sequence[FieldScore]) -> list[S
     return sections + ([Section("others", "Other variables and lead times", folded)] if folded else [])
 
 
+def _shown(score: FieldScore) -> NDArray[np.bool_]:
+    """Return which bands have a place in figures and tables: those reported, and those that are not determined."""
+    if score.reasons is None:
+        return score.reported
+    return score.reported | np.array([reason is not None for reason in score.reasons])
+
+
+def _curve(score: FieldScore, values: Array) -> Array:
+    """Return values of the bands in figures, NaN where they are not determined."""
+    return np.where(score.reported, values, np.nan)[_shown(score)]
+
+
 def _places(geometry: FieldPositions, score: FieldScore) -> Array:
-    """Return the wavelengths of the reported bands."""
-    low, high = score.low[score.reported], score.high[score.reported]
+    """Return the wavelengths of the bands in figures."""
+    shown = _shown(score)
+    low, high = score.low[shown], score.high[shown]
     return np.array([geometry.wavelength(float(f)) for f in np.sqrt(low * high)])
 
 
 def wavelength_canvas(geometry: FieldPositions, score: FieldScore) -> tuple[go.Figure, Array]:
-    """Return an empty figure over wavelengths, and the wavelengths of the reported bands."""
+    """Return an empty figure over wavelengths, and the wavelengths of its bands."""
     figure, x = style.canvas(), _places(geometry, score)
     axis = style.log_axis(float(x.min()), float(x.max()), f"Wavelength ({geometry.unit})", 0.02)
     # Large scales stand on the left, as frequencies do that rise to the right.
@@ -197,7 +212,7 @@ def curve_line(
 
 def power_block(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlock:
     figure, x = wavelength_canvas(result.geometry, score)
-    unit, r = result.geometry.unit, score.reported
+    unit = result.geometry.unit
     forecast, truth = names_of(result.pair)
     curves = (
         (truth, score.target, style.TARGET, "solid"),
@@ -205,8 +220,10 @@ def power_block(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlo
         ("error", score.residual, style.RESIDUAL, "dot"),
     )
     for name, power, colour, dash in curves:
-        curve_line(figure, x, style.positive_only(power[r]), name, colour, unit, dash)
-    figure.update_yaxes(style.power_axis([power[r] for _, power, _, _ in curves], "Power per band"))
+        curve_line(figure, x, style.positive_only(_curve(score, power)), name, colour, unit, dash)
+    figure.update_yaxes(
+        style.power_axis([power[score.reported] for _, power, _, _ in curves], "Power per band")
+    )
     caption = f"Power of the {truth}, of the {forecast} and of their difference, by wavelength."
     return PlotBlock(anchor, f"{name_of(score)}: power", caption, figure)
 
@@ -221,9 +238,11 @@ def error_block(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlo
     """
     figure, x = wavelength_canvas(result.geometry, score)
     _, truth = names_of(result.pair)
-    r, interval = score.reported, score.error_interval
-    ratio = style.positive_only(score.error_ratio[r])
-    low, high = style.positive_only(interval.low[r]), style.positive_only(interval.high[r])
+    interval = score.error_interval
+    ratio, low, high = (
+        style.positive_only(_curve(score, values))
+        for values in (score.error_ratio, interval.low, interval.high)
+    )
     style.shade(figure, x, low, high, style.RESIDUAL, "error ratio")
     curve_line(figure, x, ratio, "error ratio", style.RESIDUAL, result.geometry.unit)
     figure.update_yaxes(
@@ -242,16 +261,21 @@ def error_block(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlo
 
 def coherence_block(result: ScoredFields, score: FieldScore, anchor: str) -> PlotBlock:
     figure, x = wavelength_canvas(result.geometry, score)
-    r, unit = score.reported, result.geometry.unit
+    unit = result.geometry.unit
     forecast, truth = names_of(result.pair)
     curves = (
-        ("coherence", score.coherence[r], score.coherence_interval, style.CLEAN, "solid"),
-        ("power ratio", score.power_ratio[r], score.power_interval, style.PREDICTION, "dash"),
+        ("coherence", _curve(score, score.coherence), score.coherence_interval, style.CLEAN, "solid"),
+        ("power ratio", _curve(score, score.power_ratio), score.power_interval, style.PREDICTION, "dash"),
     )
     top = 1.25
     for name, values, interval, colour, dash in curves:
         style.shade(
-            figure, x, np.clip(interval.low[r], -1, 2), np.clip(interval.high[r], -1, 2), colour, name
+            figure,
+            x,
+            np.clip(_curve(score, interval.low), -1, 2),
+            np.clip(_curve(score, interval.high), -1, 2),
+            colour,
+            name,
         )
         curve_line(figure, x, np.where(values <= 2, values, np.nan), name, colour, unit, dash)
         top = max(top, min(2.0, float(np.nanmax(values, initial=0.0))))
@@ -324,10 +348,13 @@ def field_table(result: ScoredFields, score: FieldScore) -> TableBlock:
         score.decorrelation_error,
         strict=True,
     )
-    rows = []
+    rows, shown = [], _shown(score)
     for band, (target, error, low, high, power, coherence, amplitude, decorrelation) in enumerate(columns):
-        if score.reported[band]:
+        if shown[band]:
             ends = f"{number(wavelength(float(score.low[band])))} to {number(wavelength(float(score.high[band])))}"
+            if not score.reported[band]:
+                rows.append((ends, "not determined", *("–" for _ in head[2:])))
+                continue
             interval = f"{number(low)} to {number(high)}" if np.isfinite(low) and np.isfinite(high) else "–"
             figures = (_cell(value) for value in (power, coherence, amplitude, decorrelation))
             rows.append((ends, _cell(target), _cell(error), interval, *figures))

@@ -18,6 +18,7 @@ from overtone.records.metrics._field_scores import (
     NoteCode,
     ResolutionCriterion,
     ScoredFields,
+    UndeterminedCode,
 )
 
 
@@ -30,7 +31,9 @@ def verification_sentences(result: ScoredFields) -> tuple[str, ...]:
 def score_sentences(result: ScoredFields, score: FieldScore) -> list[str]:
     """Return resolution and facts of one score; nothing where the truth is constant."""
     if not score.reported.any():
-        return []
+        return (
+            [f"{name_of(score)}: the figures of no wavelength are determined."] if score.undetermined else []
+        )
     lines = [resolution_sentence(result, score), *_beside(result, score)]
     lines += [fact_sentence(result, score, fact) for fact in score.facts]
     if not score.facts:
@@ -72,10 +75,16 @@ def resolution_sentence(result: ScoredFields, score: FieldScore) -> str:
         case CrossingCode.NOT_CROSSED:
             text = f"the error has less than half of the {truth}'s power at all wavelengths"
             text += f" down to {number(last)} {unit}"
+            text += " whose figures are determined" if score.undetermined else ""
         case CrossingCode.FROM_THE_FIRST_BAND:
             return (
                 f"{name_of(score)}: the error has more than half of the {truth}'s power at all wavelengths from "
                 f"{number(first)} {unit} on; no effective resolution can be stated."
+            )
+        case CrossingCode.NOT_DETERMINED:
+            text = (
+                f"the effective resolution lies between {number(resolution.low)} and {number(resolution.high)} {unit}, "
+                "where the figures are not determined"
             )
         case _:
             text = f"the effective resolution is {number(resolution.wavelength)} {unit}"
@@ -225,7 +234,34 @@ def _few(v: Mapping[str, Any], _: str) -> str:
     return f"At some wavelengths the {plural(v['samples'], 'sample')}{dependent} are too few for an interval."
 
 
+def _missing(v: Mapping[str, Any], _: str) -> str:
+    text = f"{percent(v['either'])} of the cells are missing ({percent(v['truth'])} of the truth's"
+    text += f", {percent(v['forecast'])} of the forecast's); both are measured where neither is missing"
+    if v["bias_median"] is None:
+        return f"{text}."
+    return (
+        f"{text}. On simulated blurred forecasts with these gaps, ratios of known size were wrong by "
+        f"{percent(v['bias_median'])} in the median band and by {percent(v['bias_largest'])} in the worst."
+    )
+
+
+def _not_determined(v: Mapping[str, Any], unit: str) -> str:
+    name = v["variable"] if v["lead"] is None else f"{v['variable']} at lead time {v['lead']}"
+    reason = {
+        UndeterminedCode.GAPS.value: (
+            "two ways to allow for the missing cells disagree by more than 20 %, so that nothing is said"
+        ),
+        UndeterminedCode.ROUNDING.value: (
+            "the truth is so small that a fifth or more of its power may be rounding of its values"
+        ),
+    }[v["reason"]]
+    place = f"from {number(v['longest'])} to {number(v['shortest'])} {unit}"
+    return f"{name[:1].upper()}{name[1:]}: not determined {place}: {reason}."
+
+
 _NOTES = {
+    NoteCode.MISSING_CELLS: _missing,
+    NoteCode.NOT_DETERMINED: _not_determined,
     NoteCode.ONE_SAMPLE: lambda _v, _: (
         "With one sample there is no interval: the sentences describe this sample alone."
     ),

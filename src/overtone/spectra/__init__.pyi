@@ -11,6 +11,7 @@ from ._grid import GridTransform as GridTransform
 from ._grid import axis_grid as axis_grid
 from ._grid import bandwidth as bandwidth
 from ._grid import grid as grid
+from ._masked import MaskedTransform as MaskedTransform
 from ._noise_floor import NoiseFloor as NoiseFloor
 from ._noise_floor import NoiseVerdict as NoiseVerdict
 from ._noise_floor import noise_floor as noise_floor

@@ -66,6 +66,14 @@ class MaskedGeometry(ABC):
     def template(self) -> Tensor:
         """Return the (band,) power of a power law with the geometry's slope, in any unit."""
 
+    @abstractmethod
+    def simulated(self, samples: int, cutoff: float, seed: int) -> tuple[Tensor, Tensor]:
+        """Return (*shape, sample) fields with the power law, and the same fields with the gain exp(-(f / cutoff)^2)."""
+
+    @abstractmethod
+    def law(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return band, -1 for the mean, frequency and power of each mode by the power law."""
+
     @final
     def prepared(self, mask: Tensor) -> Self:
         """Return this geometry with bands that the mask can tell apart, and orders chosen.
@@ -89,7 +97,7 @@ class MaskedGeometry(ABC):
             )
 
 
-def per_band(index: Tensor, values: Tensor, count: int) -> Tensor:
+def band_sums(index: Tensor, values: Tensor, count: int) -> Tensor:
     """Return the (count,) sums of values over the modes of each band; index -1 is left out.
 
     Args:
@@ -113,7 +121,7 @@ def own_share(coupling: Tensor, template: Tensor) -> Tensor:
 
 
 def _unclear_pair(contributions: Tensor, bands: Bands) -> int | None:
-    """Return the first of two neighbouring bands to merge, or None; neither the mean's band nor the corner is merged."""
+    """Return the first of two neighbouring bands to merge, or None; those of the mean and of the corner stay."""
     last = bands.count - (2 if bands.corner else 1)
     total = contributions.sum(1)
     worst, pair = _CLEAR, None
@@ -154,8 +162,8 @@ def unmixing(coupling: Tensor) -> Tensor:
 class MaskedTransform(BandTransform):
     """Transform from a field with missing cells to power per band of the whole field.
 
-    The field's differences are weighted by the mask, and the coupling of modes by the mask is inverted (MASTER, Hivon et
-    al. 2002, ApJ 567, 2): for fields whose statistics do not depend on place, the expected power of a band is that
+    The field's differences are weighted by the mask, and the coupling of modes by the mask is inverted (MASTER, Hivon
+    et al. 2002, ApJ 567, 2): for fields whose statistics do not depend on place, the expected power of a band is that
     of the field without gaps. Estimates vary around it, and may be negative where a band has little power.
 
     Args:
@@ -192,9 +200,7 @@ class MaskedTransform(BandTransform):
                 "mask",
             )
         if not bool(self._mask.any()):
-            raise InputError(
-                "a mask with valid cells", "none", "mark valid cells with True", "mask"
-            )
+            raise InputError("a mask with valid cells", "none", "mark valid cells with True", "mask")
         self.geometry = geometry.prepared(self._mask)
         self.bands = self.geometry.bands
         self._matrix = unmixing(self.geometry.coupling(self._mask))
@@ -221,9 +227,7 @@ class MaskedTransform(BandTransform):
         """
         from overtone.spectra._masked_box import MaskedBox
 
-        return MaskedTransform(
-            MaskedBox(mask.shape, spacing, periodic, bands, slope, mask.device), mask
-        )
+        return MaskedTransform(MaskedBox(mask.shape, spacing, periodic, bands, slope, mask.device), mask)
 
     @property
     def closes(self) -> bool:

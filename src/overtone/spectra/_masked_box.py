@@ -12,7 +12,7 @@ from torch import Tensor
 from overtone.spectra._bands import Bands
 from overtone.spectra._grid import GridTransform
 from overtone.spectra._grid_modes import GridModes
-from overtone.spectra._masked import MaskedGeometry, own_share, per_band
+from overtone.spectra._masked import MaskedGeometry, band_sums, own_share
 from overtone.spectra._windowed import hann, lowest_reliable
 
 _ORDERS = (0, 1, 2, 3)
@@ -164,10 +164,45 @@ class MaskedBox(MaskedGeometry):
             result = torch.where(rows[:, None], self._coupling_of(order, mask), result)
         return result
 
+    def simulated(self, samples: int, cutoff: float, seed: int) -> tuple[Tensor, Tensor]:
+        """Return (*shape, sample) fields with the power law, and the same fields blurred.
+
+        Boxes with open axes are cut out of periodic ones twice as long.
+
+        Args:
+            samples: Number of fields.
+            cutoff: Frequency of the gain 1 / e.
+            seed: Seed of the fields.
+        """
+        box = self._box
+        shape = [n * (1 if wraps or n == 1 else 2) for n, wraps in zip(box.shape, box.periodic, strict=True)]
+        steps = [
+            torch.fft.fftfreq(n, s, dtype=torch.float64, device=self._device)
+            for n, s in zip(shape, box.spacing, strict=True)
+        ]
+        radius = torch.stack([m.square() for m in torch.meshgrid(*steps, indexing="ij")]).sum(0).sqrt()
+        exponent = -(self.slope + len(self._axes) - 1) / 2
+        amplitude = (torch.where(radius > 0, radius, math.inf) / box.fundamental) ** exponent
+        amplitude[(0,) * radius.ndim] = 0
+        generator = torch.Generator(self._device).manual_seed(seed)
+        noise = torch.randn(*shape, samples, generator=generator, dtype=torch.float64, device=self._device)
+        dims = tuple(range(len(shape)))
+        modes = torch.fft.fftn(noise, dim=dims) * amplitude[..., None]
+        gain = torch.exp(-((radius / cutoff) ** 2))[..., None]
+        part = tuple(slice(0, n) for n in box.shape)
+        truth, blurred = (torch.fft.ifftn(m, dim=dims).real[part] for m in (modes, modes * gain))
+        return truth, blurred
+
+    def law(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Return band, -1 for the mean, frequency and power of each mode by the power law."""
+        radius = torch.stack([m.square() for m in self._mesh()]).sum(0).sqrt()
+        index, law = self._power_law()
+        return index, radius, law
+
     def template(self) -> Tensor:
         """Return the (band,) power of the power law."""
         index, law = self._power_law()
-        return per_band(index, law, self.bands.count)
+        return band_sums(index, law, self.bands.count)
 
     def _coupling_of(self, order: int, mask: Tensor) -> Tensor:
         if self._indicators is None:
@@ -288,15 +323,15 @@ class MaskedBox(MaskedGeometry):
         first = modes[(0,) * modes.ndim].real.clamp(min=1e-300)
         index, shares = self._shares()
         squares = modes.abs().square()
-        shared = per_band(index, squares * shares, self.bands.count)
+        shared = band_sums(index, squares * shares, self.bands.count)
         table = shared.new_zeros(self.bands.count, self.bands.count)
         for band in range(self.bands.count):
             if self.bands.low[band] > _LOW_WAVES * self._box.fundamental:
                 break
             inside = index == band
-            source = torch.where(inside, modes.conj(), torch.zeros_like(modes))
-            # z_q = sum over k of w_(k - q) conj(w_k): a correlation, which is a product in space.
-            z = torch.fft.fftn(torch.fft.ifftn(source) * weight)
-            middle = per_band(index, (modes * z).real * shares, self.bands.count)
+            source = torch.where(inside, modes, torch.zeros_like(modes))
+            # z_q = sum over k of w_(k - q) conj(w_k), the conjugate of a convolution, which is a product in space.
+            z = torch.fft.fftn(torch.fft.ifftn(source) * weight).conj()
+            middle = band_sums(index, (modes * z).real * shares, self.bands.count)
             table[band] = (squares * inside).sum() * shared / first**2 - 2 * middle / first
         return table

@@ -219,6 +219,33 @@ class SphereTransform(BandTransform):
         index = self.bands.index(torch.arange(self._degree + 1, device=powers.device))
         return powers.new_zeros(self.bands.count, powers.shape[1]).index_add(0, index, powers)
 
+    def synthesis(self, coefficients: Tensor) -> Tensor:
+        """Return the (latitude, longitude, C) float64 values of a field, which `coefficients` turns back.
+
+        Args:
+            coefficients: (order, degree, C) complex128; real at order 0.
+        """
+        last, channels = self._degree + 1, coefficients.shape[-1]
+        south = self.grid.latitudes - self._north
+        orders = coefficients.new_zeros(self.grid.latitudes, self.grid.longitudes // 2 + 1, channels)
+        for first, table in enumerate(self._tables or self._legendre()):
+            block = slice(first * _BLOCK, min((first + 1) * _BLOCK, last))
+            parts = []
+            for offset in (0, 1):
+                rows = [coefficients[m, m + offset :: 2] for m in range(block.start, block.stop)]
+                padded = coefficients.new_zeros(len(rows), table[:, offset::2].shape[1], channels)
+                for target, row in zip(padded, rows, strict=True):
+                    target[: len(row)] = row
+                real = torch.view_as_real(padded).flatten(2)
+                sums = torch.bmm(table[:, offset::2].transpose(1, 2), real)
+                parts.append(torch.view_as_complex(sums.reshape(len(rows), self._north, channels, 2)))
+            symmetric, antisymmetric = parts
+            orders[: self._north, block] = (symmetric + antisymmetric).transpose(0, 1)
+            mirrored = (symmetric - antisymmetric).transpose(0, 1)[:south]
+            orders[self._north :, block] = mirrored.flip(0)
+        values = torch.fft.irfft(orders, n=self.grid.longitudes, dim=1, norm="forward")
+        return torch.cat([values, values[:, :1]], 1) if self.grid.duplicated else values
+
     def mean_square(self, values: Tensor) -> Tensor:
         """Return the (C,) float64 area-weighted mean square of values up to order `degree`.
 

@@ -82,6 +82,11 @@ class SphereGrid:
         """(latitude,) float64 angles from the first pole in radians, ascending."""
         return colatitudes(self.kind, self.latitudes)
 
+    @property
+    def area(self) -> Array:
+        """(latitude,) float64 share of the sphere's area that each row stands for; the shares sum to 1."""
+        return self.mass()[0].sum(0)
+
     def mass(self) -> tuple[Array, Array]:
         """Return matrices M with (1/2) int f g sin(theta) dtheta = f^T M g, for even and for odd order m.
 
@@ -104,11 +109,12 @@ def colatitudes(kind: SphereGridKind, n: int) -> Array:
         return np.arange(n, dtype=np.float64) * (math.pi / (n - 1))
     if kind is SphereGridKind.CELLS:
         return (np.arange(n, dtype=np.float64) + 0.5) * (math.pi / n)
-    return np.arccos(_gauss(n)[0][::-1])
+    return np.arccos(gauss_legendre(n)[0][::-1])
 
 
 @cache
-def _gauss(n: int) -> tuple[Array, Array]:
+def gauss_legendre(n: int) -> tuple[Array, Array]:
+    """Return the (n,) nodes of Gauss-Legendre quadrature, ascending, and their weights."""
     from scipy.special import roots_legendre
 
     nodes, weights = roots_legendre(n)
@@ -118,7 +124,7 @@ def _gauss(n: int) -> tuple[Array, Array]:
 @cache
 def _mass(kind: SphereGridKind, n: int) -> tuple[Array, Array]:
     if kind is SphereGridKind.GAUSS:
-        diagonal = np.diag(_gauss(n)[1] / 2)
+        diagonal = np.diag(gauss_legendre(n)[1] / 2)
         return diagonal, diagonal
     theta = colatitudes(kind, n)
     intervals = n - 1 if kind is SphereGridKind.POLES else n

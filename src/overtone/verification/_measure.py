@@ -13,6 +13,7 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.spectra import BandTransform
 from overtone.spectra._pair_power import RowSums
+from overtone.spectra._rounding import rounding_power
 from overtone.verification._pairs import Batch, Pairs
 
 _COPIES = 6
@@ -22,13 +23,19 @@ _UNITS = {"": 1, "K": 1 << 10, "M": 1 << 20, "G": 1 << 30, "T": 1 << 40}
 
 
 @final
+class MissingCellsError(Exception):
+    """Cells are missing, so that another estimator is needed."""
+
+
+@final
 @dataclass(frozen=True)
 class RowPlan:
     """What is measured of each sample.
 
     The rows hold the power of the truth, then for the forecast (of an ensemble, its mean) and each other one the
     powers of its values and of its error. For an ensemble follow the mean power of its members, that of their errors,
-    and the sums of their CRPS and of the truth's absolute coefficients.
+    and the sums of their CRPS and of the truth's absolute coefficients. The last row is the power that the rounding of
+    the truth's values may have.
 
     Attributes:
         transform: Transform of one field with the channels last.
@@ -48,7 +55,14 @@ class RowPlan:
     subtracted: bool
 
     def rows(self, batch: Batch) -> Tensor:
-        """Return the (sample, quantity, band, channel) float64 powers of samples, on the CPU."""
+        """Return the (sample, quantity, band, channel) float64 powers of samples, on the CPU.
+
+        Raises:
+            MissingCellsError: If a cell is missing.
+        """
+        if any(bool(torch.isnan(values).any()) for values in (batch.target, batch.forecast, *batch.others)):
+            raise MissingCellsError
+        rounding = rounding_power(batch.target, self.transform)
         target, channels = batch.target.double(), batch.target.shape[1]
         ensemble = batch.forecast.double()
         others = [values.double() for values in batch.others]
@@ -73,7 +87,8 @@ class RowPlan:
             powers.append(torch.stack([self.transform.power(f - truth) for f in forecasts]).sum(0) / count)
             powers += self._crps(forecasts, truth)
         table = torch.stack([power.to("cpu", torch.float64) for power in powers])
-        return table.reshape(len(powers), -1, len(target), channels).permute(2, 0, 1, 3).contiguous()
+        rows = table.reshape(len(powers), -1, len(target), channels).permute(2, 0, 1, 3)
+        return torch.cat([rows, rounding[:, None]], 1)
 
     def _truth_mean(self) -> Tensor:
         assert self.means is not None
@@ -169,6 +184,8 @@ def lead_rows(
 
 def _sums_of_fields(batch: Batch) -> list[Tensor]:
     """Return the float64 sums over the samples of truth, forecast (the ensemble's mean) and the others."""
+    if any(bool(torch.isnan(values).any()) for values in (batch.target, batch.forecast, *batch.others)):
+        raise MissingCellsError
     forecast = batch.forecast.double()
     if forecast.ndim > batch.target.ndim:
         forecast = forecast.mean(1)

@@ -114,9 +114,12 @@ class ArrayPairs:
     def read(self, lead: int, part: slice) -> Batch:  # noqa: ARG002
         """Return paired samples."""
         return Batch(
-            finite(self.truth[part], "truth"),
-            finite(self.forecast[part], "forecast"),
-            tuple(finite(values[part], name) for name, values in zip(self.others, self.further, strict=True)),
+            no_infinity(self.truth[part], "truth"),
+            no_infinity(self.forecast[part], "forecast"),
+            tuple(
+                no_infinity(values[part], name)
+                for name, values in zip(self.others, self.further, strict=True)
+            ),
         )
 
 
@@ -167,18 +170,35 @@ def real_tensor(values: Any, source: str) -> Tensor:
     return tensor
 
 
+def no_infinity(values: Tensor, source: str) -> Tensor:
+    """Return values none of which is infinite; NaN marks missing cells.
+
+    Raises:
+        InputError: If one is.
+    """
+    bad = torch.isinf(values)
+    if bool(bad.any()):
+        raise InputError(
+            "finite values, or NaN where a cell is missing",
+            f"{int(bad.sum())} of {bad.numel()} cells infinite",
+            "replace them",
+            source,
+        )
+    return values
+
+
 def finite(values: Tensor, source: str) -> Tensor:
     """Return values that are all finite.
 
     Raises:
-        InputError: If one is not: missing cells cannot be verified yet.
+        InputError: If one is not.
     """
     bad = ~torch.isfinite(values)
     if bool(bad.any()):
         raise InputError(
-            "values in every cell, because missing cells are not supported yet",
+            "values in every cell",
             f"{int(bad.sum())} of {bad.numel()} cells missing or infinite",
-            "verify a box without missing cells",
+            "use spectra.MaskedTransform for fields with missing cells",
             source,
         )
     return values

@@ -21,7 +21,7 @@ from overtone.verification._datasets import (
     paired_samples,
     space_axes,
 )
-from overtone.verification._pairs import Batch, finite, real_tensor
+from overtone.verification._pairs import Batch, no_infinity, real_tensor
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -79,7 +79,7 @@ class Source:
             raise InputError(
                 "values that can be read", f"{error}", "write the file again", f"{self.name}, {array.name}"
             ) from error
-        return finite(real_tensor(values, self.name), f"{self.name}, {array.name}")
+        return no_infinity(real_tensor(values, self.name), f"{self.name}, {array.name}")
 
 
 @final

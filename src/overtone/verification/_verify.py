@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Unpack, final
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.records.metrics._ensemble_scores import EnsembleScore, ForecastComparison
 from overtone.records.metrics._field_runs import field_score
-from overtone.records.metrics._field_scores import FieldScore, Note, NoteCode
+from overtone.records.metrics._field_scores import FieldScore, Note, NoteCode, UndeterminedCode
 from overtone.records.metrics._intervals import (
     SMALLEST,
     difference_interval,
@@ -21,10 +23,27 @@ from overtone.records.metrics._intervals import (
 )
 from overtone.spectra import BandTransform
 from overtone.spectra._field_geometry import FieldGeometry, GeometryKind
+from overtone.spectra._masked_sums import MaskedPowers
 from overtone.spectra._pair_power import RowSums
+from overtone.spectra._rounding import ROUNDING_SHARE
 from overtone.spectra._spectrum import ROUNDING, check_level
 from overtone.verification._cluster import ClusterExecutor
-from overtone.verification._measure import Executor, LocalExecutor, byte_count, lead_rows, parts_of
+from overtone.verification._gaps import (
+    GapEstimator,
+    GapPlan,
+    first_gaps,
+    gap_estimator,
+    gap_powers,
+    missing_cells_note,
+)
+from overtone.verification._measure import (
+    Executor,
+    LocalExecutor,
+    MissingCellsError,
+    byte_count,
+    lead_rows,
+    parts_of,
+)
 from overtone.verification._pairs import Pairs, PositionOptions, array_pairs, per_axis
 from overtone.verification._registration import Registration, registered
 from overtone.verification._result import Verification
@@ -183,9 +202,51 @@ def measure(pairs: Pairs, options: _Options, executor: Executor) -> Verification
     Raises:
         InputError: If a cell is missing, or the box is too small.
     """
+    try:
+        return _measure(pairs, options, executor, None)
+    except MissingCellsError:
+        # All lead times get the same estimator, so that the first missing cell begins everything anew.
+        _check_gaps(pairs, options)
+        return _measure(pairs, options, executor, gap_estimator(pairs.geometry, *first_gaps(pairs)))
+
+
+def _check_gaps(pairs: Pairs, options: _Options) -> None:
+    """Refuse what is not defined for fields with missing cells.
+
+    Raises:
+        InputError: For ensembles, anomalies and climatologies.
+    """
+    for refused, name in (
+        (bool(pairs.members), "members"),
+        (options.anomalies, "anomalies"),
+        (options.climatology, "climatology"),
+    ):
+        if refused:
+            raise InputError(
+                f"values in every cell for {name}",
+                "missing cells",
+                "take the mean first, or cut out a box without missing cells"
+                if name == "members"
+                else f"verify without {name}",
+                name,
+            )
+
+
+def _measure(pairs: Pairs, options: _Options, executor: Executor, gaps: GapEstimator | None) -> Verification:
+    """Measure pairs with the estimator for missing cells, or without.
+
+    Raises:
+        MissingCellsError: If a cell is missing and there is no estimator for them.
+    """
     geometry = pairs.geometry
-    # The first sample decides, so that the choice does not depend on the size of the parts.
-    transform, estimator = geometry.transform(pairs.read(0, slice(0, 1)).target[0])
+    if gaps is None:
+        # The first sample decides, so that the choice does not depend on the size of the parts.
+        first = pairs.read(0, slice(0, 1)).target[0]
+        if bool(torch.isnan(first).any()):
+            raise MissingCellsError
+        transform, estimator = geometry.transform(first)
+    else:
+        transform, estimator = gaps.transform, gaps.name
     reported = np.array(geometry.reported(transform))
     names = (*pairs.others, *(("climatology",) if options.climatology else ()))
     fields = 1 + max(1, pairs.members) + len(names)
@@ -194,30 +255,34 @@ def measure(pairs: Pairs, options: _Options, executor: Executor) -> Verification
     ensembles: list[EnsembleScore] = []
     comparisons: list[ForecastComparison] = []
     registrations: list[Registration | None] = []
+    shares: list[tuple[float, ...]] = []
     for index, lead in enumerate(pairs.leads or (None,)):
         count = pairs.count(index)
         if options.climatology and count < 2:
             raise InputError("at least two samples for a climatology", "one", "leave it out", "baselines")
-        rows = lead_rows(
-            executor,
-            pairs,
-            index,
-            transform,
-            options.climatology,
-            options.anomalies,
-            parts_of(count, size, options.memory),
-        )
+        parts = parts_of(count, size, options.memory)
+        if gaps is None:
+            rows = lead_rows(executor, pairs, index, transform, options.climatology, options.anomalies, parts)
+            measured = _Measured.of(rows)
+        else:
+            powers, rounding = gap_powers(executor, pairs, index, GapPlan(gaps.plan), parts)
+            shares.append(powers.shares)
+            measured = _Measured(powers.samples, powers.mean, powers.blocks, rounding, powers)
         for channel, variable in enumerate(pairs.variables):
-            columns = _Columns(variable, lead, rows, channel, transform, reported, options.level)
+            columns = _Columns(variable, lead, measured, channel, transform, reported, options.level)
             score = columns.score(1)
             scores.append(score)
-            registrations.append(registered(pairs, index, channel, score, options.level))
+            if gaps is None:
+                # Tiles have no estimator for missing cells.
+                registrations.append(registered(pairs, index, channel, score, options.level))
             comparisons += [
                 columns.comparison(name, score, 3 + 2 * other) for other, name in enumerate(names)
             ]
             if pairs.members:
                 ensembles.append(columns.ensemble(pairs.members, 3 + 2 * len(names)))
     notes = _notes(pairs, scores, geometry, options)
+    if gaps is not None:
+        notes = (missing_cells_note(scores, gaps, shares, len(pairs.variables)), *notes)
     return Verification(
         tuple(scores),
         geometry,
@@ -232,13 +297,39 @@ def measure(pairs: Pairs, options: _Options, executor: Executor) -> Verification
 
 
 @final
+@dataclass(frozen=True)
+class _Measured:
+    """Powers of one lead time.
+
+    Attributes:
+        samples: Number of samples.
+        mean: (quantity, band, channel) powers.
+        blocks: (block, quantity, band, channel) powers over blocks of samples.
+        rounding: (band, channel) power that the rounding of the truth's values may have.
+        masked: Powers with their check, if cells are missing.
+    """
+
+    samples: int
+    mean: Tensor
+    blocks: Tensor
+    rounding: Tensor
+    masked: MaskedPowers | None = None
+
+    @staticmethod
+    def of(rows: RowSums) -> _Measured:
+        """Return the powers of rows of `RowPlan`, whose last quantity is the power of rounding."""
+        mean = rows.mean()
+        return _Measured(rows.samples, mean[:-1], rows.blocks()[:, :-1], mean[-1])
+
+
+@final
 class _Columns:
     """Rows of one variable at one lead time, and the scores that follow from them.
 
     Args:
         variable: Name of the variable.
         lead: The lead time, or None.
-        rows: Sums of the rows, as of `RowPlan`.
+        measured: Powers of the lead time.
         channel: Index of the variable.
         transform: The transform.
         reported: (band,) whether a band is reliable.
@@ -249,33 +340,54 @@ class _Columns:
         self,
         variable: str,
         lead: str | None,
-        rows: RowSums,
+        measured: _Measured,
         channel: int,
         transform: BandTransform,
         reported: NDArray[np.bool_],
         level: float,
     ) -> None:
-        self._name, self._level, self._samples = (variable, lead), level, rows.samples
-        self._mean = rows.mean()[..., channel].numpy()
-        self._blocks = rows.blocks()[..., channel].numpy()
+        self._name, self._level, self._samples = (variable, lead), level, measured.samples
+        self._mean = measured.mean[..., channel].numpy()
+        self._blocks = measured.blocks[..., channel].numpy()
+        self._masked, self._channel = measured.masked, channel
         self._low, self._high = transform.bands.low, transform.bands.high
         target, prediction = self._mean[:2]
+        if self._masked is not None:
+            # An estimate below zero is no sign of a truth without structure.
+            target = np.maximum(target, self._masked.check[0, :, channel].numpy())
         # What is below the rounding of float64 is no structure.
         has_power = target > ROUNDING * max(float(target.sum()), float(prediction.sum()))
-        self._reported = reported & has_power
+        self._rounded = (
+            reported & has_power & (measured.rounding[:, channel].numpy() > ROUNDING_SHARE * target)
+        )
+        self._reported = reported & has_power & ~self._rounded
 
     def score(self, first: int) -> FieldScore:
         """Return the score of the forecast whose power and error stand from a column on."""
         columns = [0, first, first + 1]
-        return field_score(
+        powers, blocks, reported = self._mean[columns], self._blocks[:, columns], self._reported
+        unclear = np.zeros_like(reported)
+        if self._masked is not None:
+            power, _, determined = self._masked.forecast(first)
+            # Estimates below zero are left in bands that are not determined.
+            powers = np.where(power[..., self._channel] < 0, np.nan, power[..., self._channel].numpy())
+            unclear = reported & ~determined[:, self._channel].numpy()
+        score = field_score(
             self._name,
             self._samples,
-            self._mean[columns],
-            self._blocks[:, columns],
+            powers,
+            blocks,
             (self._low, self._high),
-            self._reported,
+            reported & ~unclear,
             self._level,
         )
+        if not (unclear | self._rounded).any():
+            return score
+        reasons = tuple(
+            UndeterminedCode.ROUNDING if small else UndeterminedCode.GAPS if open_ else None
+            for small, open_ in zip(self._rounded, unclear, strict=True)
+        )
+        return replace(score, reasons=reasons)
 
     def comparison(self, name: str, score: FieldScore, first: int) -> ForecastComparison:
         """Return the comparison with the forecast whose power and error stand from a column on."""
@@ -325,9 +437,23 @@ def _notes(
     forecast, truth, paired = pairs.paired
     if paired < max(forecast, truth):
         notes.append(Note(NoteCode.PARTLY_PAIRED, {"forecast": forecast, "truth": truth, "paired": paired}))
-    constant = [score for score in scores if not score.reported.any()]
+    constant = [score for score in scores if not score.reported.any() and not score.undetermined]
     notes += [
         Note(NoteCode.CONSTANT_TRUTH, {"variable": score.variable, "lead": score.lead}) for score in constant
+    ]
+    notes += [
+        Note(
+            NoteCode.NOT_DETERMINED,
+            {
+                "variable": score.variable,
+                "lead": score.lead,
+                "reason": reason.value,
+                "longest": geometry.wavelength(low),
+                "shortest": geometry.wavelength(high),
+            },
+        )
+        for score in scores
+        for reason, low, high in score.undetermined
     ]
     if geometry.sphere is not None and geometry.sphere.duplicated:
         notes.append(Note(NoteCode.DUPLICATED_COLUMN))

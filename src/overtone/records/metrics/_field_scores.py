@@ -35,11 +35,26 @@ class ResolutionCriterion(Enum):
 
 
 class CrossingCode(Enum):
-    """Whether a criterion is crossed within the reliable bands."""
+    """Whether a criterion is crossed within the reliable bands.
+
+    NOT_DETERMINED: it is crossed within bands whose figures are not determined, between those next to them.
+    """
 
     CROSSED = "crossed"
     NOT_CROSSED = "not crossed"
     FROM_THE_FIRST_BAND = "from the first band"
+    NOT_DETERMINED = "not determined"
+
+
+class UndeterminedCode(Enum):
+    """Why the figures of a band are not determined; the value is the name in JSON.
+
+    GAPS: two estimators of fields with missing cells disagree by more than 20 %. ROUNDING: a fifth or more of the
+    target's power may be rounding of its values.
+    """
+
+    GAPS = "missing cells"
+    ROUNDING = "rounding"
 
 
 @final
@@ -132,7 +147,8 @@ class FieldScore:
         slope_interval: Interval of the slope of the truth on the forecast.
         low: (band,) lower edges.
         high: (band,) upper edges.
-        reported: (band,) whether the band is reliable and the target has power in it.
+        reported: (band,) whether the band is reliable, the target has power in it, and its figures are determined.
+        reasons: (band,) why figures of otherwise reliable bands are not determined, None elsewhere; None without any.
     """
 
     variable: str
@@ -148,6 +164,21 @@ class FieldScore:
     low: Array
     high: Array
     reported: NDArray[np.bool_]
+    reasons: tuple[UndeterminedCode | None, ...] | None = None
+
+    @property
+    def undetermined(self) -> tuple[tuple[UndeterminedCode, float, float], ...]:
+        """Ranges of frequency whose figures are not determined, with the reason."""
+        result: list[tuple[UndeterminedCode, float, float]] = []
+        for band, reason in enumerate(self.reasons or ()):
+            if reason is None:
+                continue
+            low, high = float(self.low[band]), float(self.high[band])
+            if result and result[-1][0] is reason and result[-1][2] == low:
+                result[-1] = (reason, result[-1][1], high)
+            else:
+                result.append((reason, low, high))
+        return tuple(result)
 
     @property
     def error_ratio(self) -> Array:
@@ -215,6 +246,13 @@ class FieldScore:
                 }[kind]
             )
         near = np.abs(np.log(frequency / at)).argsort()[:2] if code is CrossingCode.CROSSED else [-1]
+        if code is CrossingCode.CROSSED:
+            bands = np.flatnonzero(self.reported)
+            before = int(np.flatnonzero(frequency < at)[-1])
+            if bands[before + 1] != bands[before] + 1:
+                # The figures between these two are not determined, so that the place within is not known.
+                low, high = float(self.high[bands[before]]), float(self.low[bands[before + 1]])
+                return Crossing(criterion, CrossingCode.NOT_DETERMINED, math.nan, low, high)
         honest = bool(len(frequency)) and bool(np.isfinite(ends[0][near]).all())
         low, high = bounds if honest else (math.nan, math.nan)
         return Crossing(criterion, code, at, low, high)
@@ -336,11 +374,18 @@ class FieldScore:
             "effective_samples": self.error_interval.effective,
         }
         bands = [
-            {"reported": bool(self.reported[band])}
+            {
+                "reported": bool(self.reported[band]),
+                "not_determined": None if self.reasons is None else _reason(self.reasons[band]),
+            }
             | {name: _plain(column[band]) for name, column in columns.items()}
             for band in range(len(self.low))
         ]
         return {"variable": self.variable, "lead": self.lead, "samples": self.samples, "bands": bands}
+
+
+def _reason(code: UndeterminedCode | None) -> str | None:
+    return None if code is None else code.value
 
 
 class FieldPair(Enum):
@@ -364,6 +409,8 @@ class NoteCode(Enum):
     ENSEMBLE_MEAN = "mean of an ensemble"
     ANOMALIES = "time means subtracted"
     CLIMATOLOGY = "climatology of these samples"
+    MISSING_CELLS = "missing cells"
+    NOT_DETERMINED = "not determined"
 
 
 @final

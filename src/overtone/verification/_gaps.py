@@ -1,0 +1,250 @@
+"""Fields with missing cells: which estimator suits them, and how far it is off on fields of known spectrum."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from overtone.errors import InputError
+from overtone.records.metrics._field_scores import FieldScore, Note, NoteCode
+from overtone.spectra._band_transform import BandTransform
+from overtone.spectra._bands import Bands
+from overtone.spectra._field_geometry import FieldGeometry
+from overtone.spectra._fill import laplace_fill
+from overtone.spectra._masked import MaskedGeometry, MaskedTransform
+from overtone.spectra._masked_bias import masked_bias
+from overtone.spectra._masked_box import MaskedBox
+from overtone.spectra._masked_sphere import MaskedSphere
+from overtone.spectra._masked_sums import MaskedPowers, MaskedRows
+from overtone.spectra._pair_power import RowSums, radial_slope
+from overtone.spectra._rounding import rounding_power
+from overtone.spectra._sphere import SphereTransform
+from overtone.spectra._windowed import WindowedTransform
+from overtone.verification._measure import Executor
+from overtone.verification._pairs import Batch, Pairs
+
+_FLATTEST, _STEEPEST = 0.0, 6.0
+"""Exponents between which the slope of the power law is taken."""
+
+
+@final
+@dataclass(frozen=True)
+class GapEstimator:
+    """Estimator of fields with missing cells.
+
+    Attributes:
+        periodic: Whether each axis wraps around.
+        geometries: Masked geometry of each channel, all with the same bands.
+        transform: Transform of filled fields, with the same bands.
+        mask: Mask of the first sample, for which `bias` is measured.
+        slopes: Exponent p of E(f) ~ f^-p of each channel.
+    """
+
+    geometries: tuple[MaskedGeometry, ...]
+    transform: BandTransform
+    periodic: tuple[bool, ...]
+    mask: Tensor
+    slopes: tuple[float, ...]
+
+    @property
+    def name(self) -> str:
+        """Name of the estimator."""
+        orders = sorted({order for geometry in self.geometries for order in geometry.orders[1:]})
+        return (
+            f"differences of order {', '.join(map(str, orders))}, corrected for the coupling of modes by the missing "
+            "cells and checked by filling them"
+        )
+
+    @property
+    def plan(self) -> MaskedRows:
+        """What is measured of each sample."""
+        return MaskedRows(self.geometries, self.transform, self.periodic)
+
+    def bias(self, reported: Tensor) -> tuple[float, float]:
+        """Return the median and the largest error of the ratios over bands and channels, see `masked_bias`.
+
+        Args:
+            reported: (band, channel) bands to include.
+        """
+        errors = [
+            masked_bias(geometry, self.mask[channel]).cpu()[reported[:, channel].cpu()]
+            for channel, geometry in enumerate(self.geometries)
+            if bool(reported[:, channel].any())
+        ]
+        values = torch.cat(errors) if errors else torch.full((1,), math.nan, device="cpu")
+        return float(values.median()), float(values.max())
+
+
+@final
+@dataclass(frozen=True)
+class GapPlan:
+    """What is measured of each batch: the rows of `MaskedRows`, and the power of rounding.
+
+    Attributes:
+        masked: Rows of the fields.
+    """
+
+    masked: MaskedRows
+
+    def rows(self, batch: Batch) -> Tensor:
+        """Return the (sample, size) float64 rows of samples, on the CPU."""
+        rounding = rounding_power(batch.target, self.masked.transform).flatten(1)
+        return torch.cat([self.masked.rows([batch.target, batch.forecast, *batch.others]), rounding], 1)
+
+
+def gap_powers(
+    executor: Executor, pairs: Pairs, lead: int, plan: GapPlan, parts: Sequence[slice]
+) -> tuple[MaskedPowers, Tensor]:
+    """Return the powers of one lead time, and the (band, channel) power of rounding.
+
+    Args:
+        executor: Runs the parts.
+        pairs: The pairs.
+        lead: Index of the lead time.
+        plan: What is measured.
+        parts: Slices of the samples.
+
+    Raises:
+        InputError: If no cell is valid in all fields.
+    """
+    sums, masked = RowSums(), plan.masked
+    for rows in executor.run(plan.rows, pairs, lead, parts):
+        for row in rows:
+            sums.append(row)
+    shape = (masked.transform.bands.count, len(pairs.variables))
+    rounding = sums.mean()[-shape[0] * shape[1] :].reshape(shape)
+    powers = masked.powers(sums, 2 + len(pairs.others))
+    if powers.shares[-1] >= 1:
+        raise no_valid_cells(pairs.leads[lead] if pairs.leads else None)
+    return powers, rounding
+
+
+def no_valid_cells(lead: str | None) -> InputError:
+    """Return the refusal of fields without any cell that is valid in all.
+
+    Args:
+        lead: The lead time, or None.
+    """
+    return InputError(
+        "cells that are valid in both fields",
+        "none" if lead is None else f"none at lead time {lead}",
+        "choose fields that overlap",
+        "forecast",
+    )
+
+
+def first_gaps(pairs: Pairs) -> tuple[Tensor, Tensor]:
+    """Return the target and the mask of the first sample that has gaps, and a quarter of its cells or more.
+
+    Args:
+        pairs: The pairs, with missing cells.
+
+    Raises:
+        InputError: If no sample has a valid cell.
+    """
+    fallback: tuple[Tensor, Tensor] | None = None
+    for lead in range(len(pairs.leads or (None,))):
+        for sample in range(pairs.count(lead)):
+            batch = pairs.read(lead, slice(sample, sample + 1))
+            fields = (batch.target, batch.forecast, *batch.others)
+            mask = torch.stack([~torch.isnan(values) for values in fields]).all(0)[0]
+            share = float(mask.double().mean())
+            if 0.25 < share < 1:
+                return batch.target[0], mask
+            if share > 0 and fallback is None:
+                fallback = (batch.target[0], mask)
+    if fallback is None:
+        raise no_valid_cells(None)
+    return fallback
+
+
+def gap_estimator(geometry: FieldGeometry, target: Tensor, mask: Tensor) -> GapEstimator:
+    """Return the estimator for fields with missing cells.
+
+    The spectra of the filled target give a first slope for each channel; those of the masked one, with differences of
+    the order that suits it, give the slope. Bands are merged where the mask cannot tell them apart, in any channel.
+
+    Args:
+        geometry: Geometry of the fields.
+        target: (channel, *space) one target.
+        mask: (channel, *space) where it is valid.
+    """
+    transform = _gapless(geometry, None)
+    slopes = []
+    for values, valid in zip(target.double(), mask, strict=True):
+        filled = laplace_fill(values[..., None], valid, geometry.periodic)
+        first = _slope(geometry, transform, transform.power(transform.coefficients(filled))[:, 0])
+        if not math.isfinite(first) or not bool(valid.any()):
+            slopes.append(2.0 if not math.isfinite(first) else first)
+            continue
+        masked = MaskedTransform(_masked(geometry, None, first), valid)
+        second = _slope(geometry, masked, masked.power(masked.coefficients(values[..., None]))[:, 0])
+        slopes.append(second if math.isfinite(second) else first)
+    bands: Bands | None = None
+    for valid, slope in zip(mask, slopes, strict=True):
+        if bool(valid.any()):
+            bands = _masked(geometry, bands, slope).prepared(valid).bands
+    geometries = tuple(_masked(geometry, bands, slope) for slope in slopes)
+    for prepared, valid in zip(geometries, mask, strict=True):
+        prepared.choose_orders(valid if bool(valid.any()) else torch.ones_like(valid))
+    return GapEstimator(
+        geometries, _gapless(geometry, geometries[0].bands), geometry.periodic, mask, tuple(slopes)
+    )
+
+
+def _masked(geometry: FieldGeometry, bands: Bands | None, slope: float) -> MaskedGeometry:
+    if geometry.sphere is not None:
+        return MaskedSphere(geometry.sphere, bands, slope)
+    return MaskedBox(geometry.shape, geometry.spacing, geometry.periodic, bands, slope)
+
+
+def _gapless(geometry: FieldGeometry, bands: Bands | None) -> SphereTransform | WindowedTransform:
+    if geometry.sphere is not None:
+        return SphereTransform(geometry.sphere, bands)
+    return WindowedTransform(geometry.shape, geometry.spacing, geometry.periodic, bands)
+
+
+def _slope(geometry: FieldGeometry, transform: BandTransform, power: Tensor) -> float:
+    modes = torch.ones_like(power)
+    lowest = (
+        0.0
+        if geometry.sphere is not None
+        else WindowedTransform(
+            geometry.shape, geometry.spacing, geometry.periodic, transform.bands
+        ).reliable_from
+    )
+    slope = radial_slope(transform.bands, modes, power, lowest)
+    return min(max(slope, _FLATTEST), _STEEPEST) if math.isfinite(slope) else slope
+
+
+def missing_cells_note(
+    scores: Sequence[FieldScore], gaps: GapEstimator, shares: Sequence[Sequence[float]], channels: int
+) -> Note:
+    """Return the note on missing cells, with the bias that the estimator has on simulated fields.
+
+    Args:
+        scores: Scores of all lead times, the variables of each one after the other.
+        gaps: The estimator.
+        shares: Shares of missing cells of truth, forecast, others, and any of them, per lead time.
+        channels: Number of variables.
+    """
+    reported = [np.any([s.reported for s in scores[c::channels]], axis=0) for c in range(channels)]
+    median, largest = gaps.bias(torch.from_numpy(np.stack(reported, 1)))
+    target, prediction, *_, either = np.mean(shares, axis=0)
+    return Note(
+        NoteCode.MISSING_CELLS,
+        {
+            "truth": float(target),
+            "forecast": float(prediction),
+            "either": float(either),
+            "slopes": [round(slope, 3) for slope in gaps.slopes],
+            "bias_median": median if math.isfinite(median) else None,
+            "bias_largest": largest if math.isfinite(largest) else None,
+        },
+    )
