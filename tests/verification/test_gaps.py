@@ -162,7 +162,7 @@ def test_xarray_data_with_missing_cells():
 
 
 def test_bands_below_the_rounding_of_float32_are_not_determined():
-    """100,000 + a field of k^-5: the rounding of float32, 8e-3 / sqrt(12) a value, exceeds the field at small scales."""
+    """100,000 + a field of k^-5: rounding to float32, by 8e-3 / sqrt(12), exceeds the field at small scales."""
     steep = fields.truth(12, exponent=5.0)
     single = (1e5 + steep).astype(np.float32)
     forecast = (1e5 + steep + 0.1 * fields.truth(12, 8, 5.0)).astype(np.float32)

@@ -82,6 +82,10 @@ def verify(
     are Student's on groups of neighbouring samples, which allows for their dependence; with fewer than ten effective
     samples there are none.
 
+    Cells that are NaN in either field are left out of both. Differences of the fields are measured then, and the
+    coupling of modes by the mask is inverted; bands where filled fields give ratios that differ by more than 20 %
+    are not determined.
+
     Args:
         forecast: Array or tensor (sample, channel, *space), a mapping of arrays (sample, *space), or an xarray
             DataArray or Dataset; samples in the order of time.
@@ -110,7 +114,7 @@ def verify(
         The result, whose `sentences` say what it shows.
 
     Raises:
-        InputError: If the data cannot be paired, a cell is missing, or the grid is not suitable.
+        InputError: If the data cannot be paired, no cell is valid in both, or the grid is not suitable.
 
     Example:
         >>> import numpy as np

@@ -373,11 +373,9 @@ class FieldScore:
             "slope_high": self.slope_interval.high,
             "effective_samples": self.error_interval.effective,
         }
-        bands = [
-            {
-                "reported": bool(self.reported[band]),
-                "not_determined": None if self.reasons is None else _reason(self.reasons[band]),
-            }
+        reasons = self.reasons or (None,) * len(self.low)
+        bands: list[dict[str, Any]] = [
+            {"reported": bool(self.reported[band]), "not_determined": _reason(reasons[band])}
             | {name: _plain(column[band]) for name, column in columns.items()}
             for band in range(len(self.low))
         ]

@@ -58,15 +58,17 @@ def coherence_interval(blocks: Array, level: float) -> Interval:
     target, prediction, residual = blocks[:, 0], blocks[:, 1], blocks[:, 2]
     cross = (target + prediction - residual) / 2
     with np.errstate(all="ignore"):
-        coherence = np.clip(
-            cross.mean(0) / np.sqrt(target.mean(0) * prediction.mean(0)), -1 + 1e-15, 1 - 1e-15
-        )
+        estimate = cross.mean(0) / np.sqrt(target.mean(0) * prediction.mean(0))
+        coherence = np.clip(estimate, -1 + 1e-15, 1 - 1e-15)
         influence = coherence * (
             cross / cross.mean(0) - target / (2 * target.mean(0)) - prediction / (2 * prediction.mean(0))
         )
         half, effective = _half_width(_solid(influence) / (1 - coherence**2), level)
         centre = np.arctanh(coherence)
-        return Interval(np.tanh(centre - half), np.tanh(centre + half), effective)
+        # Estimates under masks may exceed 1, where Fisher's scale ends.
+        linear, _ = _half_width(_solid(influence), level)
+        low = np.where(estimate > 1 + _ROUNDING, np.maximum(1 - linear, -1), np.tanh(centre - half))
+        return Interval(low, np.tanh(centre + half), effective)
 
 
 def slope_interval(blocks: Array, level: float) -> Interval:
