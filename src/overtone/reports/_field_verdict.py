@@ -139,7 +139,8 @@ def _advice(run: FieldRun, indices: list[int], f: Findings, record: xr.Dataset) 
         )
     if FactCode.MISPLACED in codes:
         lines.append(
-            "Structure in the wrong place: check that inputs and targets belong together and are aligned."
+            "Structure in the wrong place: check that inputs and targets are aligned, and that the inputs determine "
+            "these scales."
         )
     if not trend and codes & {FactCode.HEDGED, FactCode.BLURRED}:
         lines.append(
