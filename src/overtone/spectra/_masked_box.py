@@ -128,7 +128,7 @@ class MaskedBox(MaskedGeometry):
             weights = self._weights(order, mask)
             components += [d * w[..., None] for d, w in zip(differences, weights, strict=True)]
         modes = torch.stack([torch.fft.rfftn(component, dim=dims, norm="ortho") for component in components])
-        modes[(slice(None), *(0 for _ in dims))] = 0
+        modes.flatten(1, len(dims))[:, 0] = 0
         modes[(0,) * (len(dims) + 1)] = ((mean + offset) * math.sqrt(self._box.samples)).to(modes.dtype)
         return modes
 
