@@ -140,7 +140,7 @@ class Choice:
 
         Args:
             library: A key of `units.CONVENTIONS`: "deepxde" for `sigmas` of MsFFN and STMsFFN, "jaxpi" for
-                `embed_scale`, "tancik" for PINA and PhysicsNeMo features with 2 pi, "siren" for omega_0.
+                `embed_scale`, "tancik" for normally distributed frequencies with 2 pi, "siren" for omega_0.
 
         Raises:
             InputError: If the name is unknown.

@@ -28,7 +28,7 @@ def equation(
 ) -> Measured:
     """Return a field known through residuals r(x, u) = 0: an equation with its boundary and initial conditions.
 
-    A residual is the function that DeepXDE, PINA and plain scripts train with: it takes points x (N, d), whose gradient
+    A residual is the function that DeepXDE and plain scripts train with: it takes points x (N, d), whose gradient
     is required, and the network's values u (N, C) there, takes derivatives by `torch.autograd.grad` and returns (N,) or
     (N, K), zero for a solution. Each is called once on random waves.
 
