@@ -150,7 +150,11 @@ def unmixing(coupling: Tensor) -> Tensor:
     """
     empty = coupling.diagonal() <= 0
     # Bands without modes have power 0, whatever is measured.
-    solvable = torch.where(empty[:, None] | empty, torch.eye(len(coupling)).to(coupling), coupling)
+    solvable = torch.where(
+        empty[:, None] | empty,
+        torch.eye(len(coupling), dtype=coupling.dtype, device=coupling.device),
+        coupling,
+    )
     inverse = torch.linalg.inv(solvable)
     inverse = torch.where(empty[:, None] | empty, 0.0, inverse)
     result = torch.cat([inverse, inverse.new_zeros(len(inverse), 1)], 1)

@@ -270,8 +270,8 @@ def _columns_apart(grid: SphereGrid) -> np.ndarray:
 
 def _neighbours(grid: SphereGrid) -> tuple[Tensor, Tensor, Tensor]:
     apart = torch.from_numpy(_columns_apart(grid))[:, None]
-    column = torch.arange(grid.longitudes + grid.duplicated)
-    rows = torch.arange(grid.latitudes)[:, None].expand(-1, len(column))
+    column = torch.arange(grid.longitudes + grid.duplicated, device="cpu")
+    rows = torch.arange(grid.latitudes, device="cpu")[:, None].expand(-1, len(column))
     return rows, (column - apart) % grid.longitudes, (column + apart) % grid.longitudes
 
 
