@@ -255,3 +255,10 @@ def test_what_has_no_spectrum_is_refused_in_a_sentence(call, message):
 def test_values_declared_with_their_axis_are_fields():
     x = torch.randn(9, 2, 20, 20, generator=source(0))
     assert views.choose(x, Values(x, channel_axis=1, channels=["u", "v"])).target.channels == ("u", "v")
+
+
+def test_only_channels_without_names_are_colours():
+    x = torch.rand(9, 3, 16, 16, generator=source(0))
+    for names, groups in ((None, [[0, 1, 2]] * 2), (("u", "v", "w"), [[0], [1], [2]] * 2)):
+        stored = views.fields(x, x, channels=names).header({}).attrs["fields"]["pictures"]
+        assert [entry["channels"] for entry in stored] == groups

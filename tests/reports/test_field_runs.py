@@ -124,6 +124,8 @@ def test_networks_between_fields_are_watched_and_their_pages_answer(make, x, y, 
         "Target",
         *(f"Difference, step {step}" for step in (0, 4, 60)),
     ]
+    advice = reports.verdict(records.load(tmp_path / "run"))[3]
+    assert "bandwidth" not in advice
     run = scored(tmp_path / "run")
     errors = run.scores[0].error_ratio[run.scores[0].reported]
     assert errors[0] < 0.5
@@ -226,6 +228,10 @@ def test_time_series_and_volumes_have_pages_too(tmp_path):
     assert (tmp_path / "volume.html").stat().st_size > 10_000
     names = [path.name for path in reports.save_figures(tmp_path / "volume", tmp_path / "figures", "svg")]
     assert "reconstruction-slices.svg" in names
+    picture = torch.rand(10, 3, 16, 16, generator=torch.Generator().manual_seed(0))
+    one_row(views.fields(picture, picture, channels=["u", "v", "w"]), lambda x: 0.5 * x, tmp_path / "picture")
+    names = [path.name for path in reports.save_figures(tmp_path / "picture", tmp_path / "figures", "svg")]
+    assert "fields.svg" in names
 
 
 def test_a_record_without_blocks_has_scores_without_intervals(tmp_path):

@@ -13,6 +13,7 @@ from overtone.errors import RunError
 from overtone.plots import (
     PSNR,
     Curve,
+    FieldPictures,
     LearningOrder,
     LearningStep,
     Loss,
@@ -109,6 +110,8 @@ def _reconstruction(record: xr.Dataset, arrays: Snapshots) -> dict[str, Plot]:
     shape = reconstruction.snapshot_shape(record, arrays)
     if len(shape) == 3:
         return {"reconstruction-slices": Slices(record, arrays)}
+    if len(shape) == 2 and isinstance(record.attrs.get("fields"), dict):
+        return {"fields": FieldPictures(record, arrays)}
     if len(shape) == 2:
         return {"reconstruction-pictures": Picture(record, arrays)}
     curve: dict[str, Plot] = {"reconstruction-curve": Curve(record, arrays)}

@@ -317,6 +317,15 @@ def _advice(f: Findings, record: xr.Dataset) -> str:
 
 def _stalled(f: Findings, record: xr.Dataset, why: str) -> str:
     """Advise on a run whose error no longer falls."""
+    if record.attrs.get("kind") == "fields":
+        # Networks between fields have no bandwidth to set; their page says which kind of error each scale has.
+        missed = _highest_missed(f)
+        if missed is None:
+            return f"Keep it: {why}, and all bands are learned."
+        return (
+            f"Read in the report at which scales the prediction is blurred, noisy or in the wrong place: {why}, and "
+            f"not all bands up to {number(missed)} {f.unit} are learned."
+        )
     # Training samples are fitted far better than others: the network is too free for so few samples.
     if f.gap > _TOO_FREE:
         now = _bandwidth(record)

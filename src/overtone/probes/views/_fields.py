@@ -336,7 +336,8 @@ class StoredPictures:
         chosen = list(dict.fromkeys((order[len(order) // 2], order[-1])))
         count = 1 if layout.leads is not None else PICTURES
         shown = layout.shown()
-        colour = layout.leads is None and values.shape[-1] == 3
+        # Three channels without names are the colours of pictures.
+        colour = layout.leads is None and layout.variables == ("0", "1", "2")
         groups = [tuple(shown)] if colour else [(channel,) for channel in shown]
         side = PICTURE_SIDES[len(shape)]
         stored = tuple(min(n, side) for n in shape)
