@@ -8,6 +8,7 @@ from overtone._config._fit import FitOptions as FitOptions
 from overtone._config._fit import MonitorConfig as MonitorConfig
 from overtone._config._fit import StoppingConfig as StoppingConfig
 from overtone._config._model import Activation as Activation
+from overtone._config._model import Choosing as Choosing
 from overtone._config._model import EncodingKind as EncodingKind
 from overtone._config._model import ModelConfig as ModelConfig
 from overtone._config._training import Decay as Decay

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypedDict, Unpack
 
-from overtone._config._model import Activation, EncodingKind, ModelConfig
+from overtone._config._model import Activation, Choosing, EncodingKind, ModelConfig
 from overtone._config._option import documented, option
 from overtone._config._training import Decay, Optimizer, Precision, TrainingConfig
 from overtone._utils.numbers import as_float, short
@@ -122,6 +122,7 @@ class FitOptions(TypedDict, total=False):
     depth: int
     features: int | None
     residual: bool
+    choose: Choosing | str | None
     steps: int | None
     seconds: float | None
     batch: int | None

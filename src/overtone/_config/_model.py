@@ -87,6 +87,18 @@ class Activation(Enum):
 _WITHOUT_BANDWIDTH = frozenset(list(Activation)[:8])
 
 
+class Choosing(Enum):
+    """How thoroughly a bandwidth is chosen: by regressions alone, or also by trials of the best.
+
+    Example:
+        >>> Choosing("quick").name
+        'QUICK'
+    """
+
+    QUICK = "quick"
+    THOROUGH = "thorough"
+
+
 @documented
 @dataclass(frozen=True)
 class ModelConfig:
@@ -130,11 +142,20 @@ class ModelConfig:
         default="256, or as many as samples",
     )
     residual: bool = option(False, "Use residual (skip) connections.")
+    choose: Choosing | None = option(
+        None,
+        "How a bandwidth is chosen: thorough trains the best few for up to a quarter of the steps in all; quick does "
+        "not, and may be off by more.",
+        metavar="NAME",
+        default="thorough",
+    )
 
     def __post_init__(self) -> None:
         """Convert the accepted types to the documented ones."""
         object.__setattr__(self, "encoding", parse_enum(EncodingKind, self.encoding, "encoding"))
         object.__setattr__(self, "bandwidth", _per_axis(self.bandwidth))
+        if self.choose is not None:
+            object.__setattr__(self, "choose", parse_enum(Choosing, self.choose, "choose"))
         object.__setattr__(self, "activation", _activations(self.activation))
         for name, largest in (("width", _MAX_SIZE), ("depth", _MAX_DEPTH), ("features", _MAX_SIZE)):
             if getattr(self, name) is not None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from overtone._config import StoppingConfig, TrainingConfig
+from overtone._config import ModelConfig, StoppingConfig, TrainingConfig
 from overtone._utils.text import number, plural
 from overtone.cli._announcements import announce_reading, announce_trainings
 from overtone.cli._completion import complete_candidates
@@ -130,7 +130,7 @@ def _judging_flags(command: Any) -> Any:
     ),
 )
 @click.argument("source", required=False, type=click.Path())
-@chain(_candidate_flags, _judging_flags, reading_flags)
+@chain(_candidate_flags, flags_of(ModelConfig, "Candidates", ["choose"]), _judging_flags, reading_flags)
 @flag(
     "--out",
     type=click.Path(),
@@ -264,6 +264,7 @@ def _document(comparison: ComparisonResult, page: Path | None) -> dict[str, Any]
         "samples": {"train": len(signal.train_index), "held_out": len(signal.held_out_index)},
         "noisy": comparison.task.noisy,
         "bandwidth": list(comparison.task.bandwidth),
+        "bandwidths": {name: list(value) for name, value in comparison.task.bandwidths.items()},
         "unit": signal.geometry.frequency_unit,
         "comparison": str(comparison.path),
         "report": page and str(page),

@@ -174,7 +174,8 @@ def _kind(kind: Any, default: Any, name: str) -> dict[str, Any]:
         return shown | {"shell_complete": complete_activation}
     if issubclass(inner, Enum):
         choice = click.Choice([member.value for member in inner])
-        return {"type": choice, "default": default.value, "show_default": True}
+        shown_value = None if default is None else default.value
+        return {"type": choice, "default": shown_value, "show_default": default is not None}
     if name == "seconds":
         return shown | {"type": Duration()}
     # A seed is checked here already, since every verb takes one.

@@ -10,7 +10,7 @@ import click
 
 from overtone._utils.text import format_per_axis, plural
 from overtone.cli._announcements import announce_choice, announce_reading
-from overtone.cli._durations import Duration
+from overtone.cli._durations import Duration, in_words
 from overtone.cli._options import (
     Verb,
     as_flags,
@@ -135,8 +135,10 @@ def scan_command(
 HELD_OUT = 0.1
 """Part of the samples that fit holds out unless told otherwise."""
 
-COMPARES = "fit chooses by held-out error; so does --time SECONDS."
-"""What the recommendation of a scan is not yet."""
+COMPARES = (
+    "not chosen here: fit compares bandwidths and tries the best, in about {cost}; so does --time SECONDS."
+)
+"""What the spectrum's estimate is not, and what the full choice costs."""
 
 
 def _document(result: Scan) -> dict[str, Any]:
@@ -185,11 +187,14 @@ def _text(result: Scan, fit: str, plan: Plan | None = None) -> str:
         fit: The command line that fits the same signal.
         plan: What it would choose, if that was asked for.
     """
+    from overtone.planning._duration import choice_seconds
+
     signal, unit = result.signal, result.signal.geometry.frequency_unit
     shape = " x ".join(map(str, signal.geometry.shape))
     noise, *why = map(str, result.reasons)
     value = f"{format_per_axis(result.bandwidth)} {unit}"
     measured = f"90 % of the signal's power lies below {value} "
+    cost = f"{in_words(choice_seconds(signal)).removeprefix('about ')} and at most a quarter of the run"
     if why and why[0].startswith(
         measured
     ):  # the number stands in front of its reason, which is not to repeat it
@@ -199,8 +204,11 @@ def _text(result: Scan, fit: str, plan: Plan | None = None) -> str:
     value += "."
     summary = {
         "Noise": noise,
-        "Bandwidth": " ".join([value, *why, *([] if plan else [COMPARES])]),
+        # By another name than what fit chooses, which may differ: this one is not compared with anything.
+        "Spectrum": " ".join([value, *why]),
     }
+    if plan is None:
+        summary["Bandwidth"] = COMPARES.format(cost=cost)
     summary["Settings"] = f"{result.encoding_settings}."
     if result.barron_summary is not None:
         summary["Border"] = result.barron_summary.border

@@ -12,15 +12,17 @@ from typing import Any, final
 import numpy as np
 import torch
 
+from overtone._config import Choosing, EncodingKind
 from overtone._sweeps import Store, Task, Workers, sweep
 from overtone._sweeps.workers import TaskOutcome, run_task
+from overtone._utils.enums import parse_enum
 from overtone._utils.numbers import as_float, whole
 from overtone._utils.statistics import student_half_width
 from overtone._utils.text import format_per_axis, number, plural
 from overtone._utils.torch_defaults import standard
-from overtone.comparing._candidates import DEFAULT, Candidate, select_candidates
+from overtone.comparing._candidates import DEFAULT, Candidate, NetworkCandidate, select_candidates
 from overtone.comparing._comparison import ComparisonResult
-from overtone.comparing._directory import ComparisonDirectory, stored_size_limits
+from overtone.comparing._directory import ComparisonDirectory, stored_bandwidths, stored_size_limits
 from overtone.comparing._statistics import (
     CONFIDENCE,
     MEAN,
@@ -62,6 +64,7 @@ def compare(
     overwrite: bool = False,
     workers: Workers | None = None,
     progress: bool = False,
+    choose: Choosing | str = Choosing.THOROUGH,
 ) -> ComparisonResult:
     """Fit networks, kernel regression and interpolation to the same samples, and compare them on held-out samples.
 
@@ -88,6 +91,8 @@ def compare(
         workers: Processes for the tasks; the current process if None. Local processes use the cores in parallel; a
             script that passes them must be guarded by `if __name__ == "__main__"`.
         progress: Whether to report finished parts on stderr.
+        choose: "thorough" tries several bandwidths of each network for real, for a quarter of a run in all; "quick"
+            does not.
 
     Returns:
         The comparison.
@@ -110,6 +115,7 @@ def compare(
         raise InputError("at least one seed", f"{seeds}", "pass for instance 3", "seeds")
     seeds, seed = whole(seeds, "seeds", 1, MAX_SEEDS), whole(seed, "seed", 0)
     target_device = find_device(device)
+    how = parse_enum(Choosing, choose, "choose")
     report = _report if progress else _silent
     split = hold_out(require_grid(signal, "a comparison"), held_out, seed)
     task = ComparisonTask.without_bandwidth(split)
@@ -122,13 +128,16 @@ def compare(
     stored = None if overwrite else stored_size_limits(folder.path, budget)
     limits = stored or SizeLimits.of(task, budget, target_device)
     report(f"compare {signal.name}: choosing the bandwidth from the training samples")
-    task = task.choose_bandwidth()
+    task = task.choose_bandwidth(budget, how, target_device)
+    known = {} if overwrite else stored_bandwidths(folder.path, budget)
+    task = replace(task, bandwidths=known | _bandwidths(task, selected, budget, how, target_device, known))
     # Some encodings have more parameters at the bandwidth that was chosen.
     for candidate in selected.values():
         candidate.check(task, budget, target_device)
     fingerprint = folder.begin(task, overwrite)
     folder.store_limits(budget, limits)
-    jobs = _jobs(folder, fingerprint, selected, budget, range(seed, seed + seeds), str(device))
+    folder.store_bandwidths(budget, task.bandwidths)
+    jobs = _jobs(folder, task, fingerprint, selected, budget, range(seed, seed + seeds), str(device))
     report(_announcement(task, budget, jobs, selected, folder))
     for warning in limits.warnings:
         report(f"warning: {warning}")
@@ -180,8 +189,28 @@ def _budget_of(candidate: Candidate, budget: Budget) -> Budget:
     return budget if candidate.trained else DEFAULT_BUDGET
 
 
+def _bandwidths(
+    task: ComparisonTask,
+    selected: Mapping[str, Candidate],
+    budget: Budget,
+    choose: Choosing,
+    device: torch.device,
+    known: Mapping[str, tuple[float, ...]],
+) -> dict[str, tuple[float, ...]]:
+    """Choose a bandwidth for each network that has one and is not that of the task, by name."""
+    chosen = {}
+    for name, candidate in selected.items():
+        if not isinstance(candidate, NetworkCandidate) or name in known:
+            continue
+        model = candidate.settings
+        if model.has_bandwidth and model.resolved_encoding is not EncodingKind.GAUSSIAN:
+            chosen[name] = task.bandwidth_of(model, candidate.lr, budget, choose, device)
+    return chosen
+
+
 def _jobs(
     folder: ComparisonDirectory,
+    task: ComparisonTask,
     fingerprint: str,
     selected: Mapping[str, Candidate],
     budget: Budget,
@@ -201,6 +230,8 @@ def _jobs(
             "seconds": limits.seconds,
             "parameters": limits.parameters,
         }
+        if name in task.bandwidths:
+            settings["bandwidth"] = list(task.bandwidths[name])
         jobs[name] = [
             Task(
                 f"{name}, seed {s}" if candidate.seeded else name, FUNCTION, settings | {"seed": s}, STORED_AS

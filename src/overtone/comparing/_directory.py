@@ -7,7 +7,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import final
@@ -16,6 +16,7 @@ from overtone._utils.files import write_atomic
 from overtone.comparing._task import ComparisonTask, SizeLimits
 from overtone.errors import InputError
 from overtone.planning import Budget
+from overtone.units._frequency import positive
 
 ABOUT, RESULTS, REPORT = "comparison.json", "results", "report.html"
 PROBLEM, PREDICTIONS = "problem.npz", "predictions"
@@ -163,6 +164,33 @@ class ComparisonDirectory:
             stored = json.loads(about.read_text(encoding="utf-8"))
             stored.setdefault("extents", {})[_named(budget)] = limits.to_json()
             write_atomic(about, json.dumps(stored), about.with_suffix(".part"), make_folder=False)
+
+    def store_bandwidths(self, budget: Budget, bandwidths: Mapping[str, tuple[float, ...]]) -> None:
+        """Store the bandwidths of networks at a budget, so that a continued comparison uses the same.
+
+        Args:
+            budget: Budget of each network.
+            bandwidths: Per axis in cycles per unit, by the network's name.
+
+        Raises:
+            InputError: If they cannot be written.
+        """
+        with _written_to(self.path):
+            about = self.path / ABOUT
+            stored = json.loads(about.read_text(encoding="utf-8"))
+            by_name = {name: list(value) for name, value in bandwidths.items()}
+            stored.setdefault("bandwidths", {})[f"{budget.steps}-{_named(budget)}"] = by_name
+            write_atomic(about, json.dumps(stored), about.with_suffix(".part"), make_folder=False)
+
+
+def stored_bandwidths(folder: str | Path, budget: Budget) -> dict[str, tuple[float, ...]]:
+    """Return the bandwidths stored by `ComparisonDirectory.store_bandwidths` for a budget; none if there are none."""
+    try:
+        stored = json.loads((Path(folder) / ABOUT).read_text(encoding="utf-8"))
+        by_name = stored["bandwidths"][f"{budget.steps}-{_named(budget)}"]
+        return {str(name): tuple(positive(b, "bandwidth") for b in value) for name, value in by_name.items()}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, InputError):
+        return {}
 
 
 def stored_size_limits(folder: str | Path, budget: Budget) -> SizeLimits | None:

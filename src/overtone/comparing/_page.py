@@ -196,6 +196,10 @@ def _settings_rows(comparison: ComparisonResult) -> list[tuple[str, str]]:
     bandwidth = " x ".join(number(b) for b in comparison.task.bandwidth)
     rows = [("Budget", budget_words(comparison.budget)), ("Bandwidth", f"{bandwidth} {unit}")]
     rows += [("Because", " ".join(sentences(comparison.task.reasons)))]
+    rows += [
+        (f"Bandwidth of {name}", f"{' x '.join(map(number, value))} {unit}")
+        for name, value in comparison.task.bandwidths.items()
+    ]
     rows += [(score.name, score.note) for score in comparison.scores if score.note]
     rows += [(name, f"failed: {why}") for name, why in comparison.failed.items()]
     return rows

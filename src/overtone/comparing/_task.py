@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, final
 from zipfile import BadZipFile
@@ -12,12 +13,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from overtone._config import Choosing, ModelConfig, TrainingConfig
 from overtone.baselines import Linear
 from overtone.baselines._baseline import validation_split
 from overtone.baselines._interpolation import find_sample_lattice
 from overtone.errors import InputError
 from overtone.planning import Budget, measure_noise, plan
 from overtone.planning._reasons import Reason, read_reasons
+from overtone.planning._recommend import plan_model
 from overtone.planning._run_size import LEARNING_RATE, run_size
 from overtone.signals import Grid, Signal
 from overtone.signals._signal import Normalisation
@@ -36,6 +39,7 @@ class ComparisonTask:
         noisy: Whether the training samples are noisy.
         bandwidth: Bandwidth chosen on the training samples (`planning.plan`), per axis in cycles per unit.
         reasons: The reasons for the bandwidth.
+        bandwidths: The same for networks that have one of their own, by name.
     """
 
     signal: Signal
@@ -43,6 +47,7 @@ class ComparisonTask:
     noisy: bool
     bandwidth: tuple[float, ...]
     reasons: tuple[Reason, ...]
+    bandwidths: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
     @staticmethod
     def of(signal: Signal) -> ComparisonTask:
@@ -86,14 +91,43 @@ class ComparisonTask:
         bandwidth = tuple(1 / length for length in signal.geometry.extent)
         return ComparisonTask(hidden, reference, signal.clean is not None, bandwidth, ())
 
-    def choose_bandwidth(self) -> ComparisonTask:
-        """Return the task with the bandwidth that is best for the training samples, and whether they are noisy."""
+    def choose_bandwidth(
+        self,
+        budget: Budget | None = None,
+        choose: Choosing | str = Choosing.QUICK,
+        device: torch.device | str = "cpu",
+    ) -> ComparisonTask:
+        """Return the task with the bandwidth that is best for the training samples, and whether they are noisy.
+
+        Args:
+            budget: Budget of a network; the default of `planning.plan` if None.
+            choose: How thoroughly, as in `planning.plan`.
+            device: Device of the training.
+        """
         # The noise estimate needs neighbouring training samples, not interpolated ones.
         densest = _densest(self.signal, _mask(self.signal, self.signal.train_index))
         noise = measure_noise(densest)
-        chosen = plan(densest, noise=noise)
+        chosen = plan(densest, budget, noise=noise, choose=choose, device=device)
         noisy = self.noisy or noise.verdict is NoiseVerdict.NOISE
         return replace(self, noisy=noisy, bandwidth=chosen.bandwidth, reasons=chosen.reasons)
+
+    def bandwidth_of(
+        self, model: ModelConfig, lr: float, budget: Budget, choose: Choosing, device: torch.device
+    ) -> tuple[float, ...]:
+        """Return the bandwidth that is best for another network, per axis in cycles per unit.
+
+        Args:
+            model: The network.
+            lr: Its learning rate.
+            budget: Its budget.
+            choose: How thoroughly, as in `planning.plan`.
+            device: Device of the training.
+        """
+        densest = _densest(self.signal, _mask(self.signal, self.signal.train_index))
+        size = run_size(densest, budget, device)
+        model = replace(model, width=size.width, features=size.features)
+        training = TrainingConfig(steps=size.steps, batch=size.batch, lr=lr)
+        return plan_model(densest, model, size, training, choose=choose, device=device).bandwidth
 
     def save(self, path: Path) -> None:
         """Write everything to one .npz file."""

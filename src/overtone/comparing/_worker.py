@@ -35,6 +35,7 @@ def run_candidate(
     seconds: float | None,
     parameters: int | None,
     device: str,
+    bandwidth: list[float] | None = None,
 ) -> dict[str, Any]:
     """Fit a candidate, store its prediction and return its error.
 
@@ -47,6 +48,7 @@ def run_candidate(
         seconds: Limit of the budget, or None.
         parameters: Limit of the budget, or None.
         device: Device of the training.
+        bandwidth: Bandwidth of the network per axis in cycles per unit; the task's if None.
 
     Returns:
         `error` (mean square, held-out samples against the reference), `seconds`, `parameters`, `note` and `steps`.
@@ -55,6 +57,8 @@ def run_candidate(
         RunError: If the prediction is not finite, or cannot be stored.
     """
     task, budget = ComparisonTask.load(Path(folder) / PROBLEM), Budget(steps, seconds, parameters)
+    if bandwidth is not None:
+        task = replace(task, bandwidth=tuple(bandwidth))
     chosen = all_candidates()[candidate]
     # Sizes were chosen once for the whole comparison; timing again here could change the network per process.
     if isinstance(chosen, NetworkCandidate):

@@ -31,7 +31,7 @@ from overtone.fitting._stopping import FitController, RuleMonitor, make_stopping
 from overtone.fitting._wall_clock import PAGE, WallClock, seconds_after_training
 from overtone.nn import Field
 from overtone.planning import ReasonCode
-from overtone.planning._duration import choice_seconds, machine_seconds
+from overtone.planning._duration import choice_seconds, machine_seconds, with_trials
 from overtone.planning._reasons import Reason, sentences
 from overtone.probes import LogSchedule, Probe, View
 from overtone.signals import Geometry, Signal, validate
@@ -167,7 +167,10 @@ def _prepare_on_clock(signal: Signal[G], config: FitConfig, clock: WallClock) ->
     if clock.limit is None:
         return prepare(signal, config)
     # The size follows from the seconds of training, which are known exactly only once the choice is made.
-    expected = clock.training_seconds(choice_seconds(signal) + PAGE * machine_seconds())
+    left = clock.training_seconds(choice_seconds(signal) + PAGE * machine_seconds())
+    # Trials are made of the run's own steps: what they take is not left to it.
+    tried = config.model.has_bandwidth and config.model.bandwidth is None
+    expected = with_trials(left) if tried and left is not None else left
     try:
         prepared = prepare(signal, _with_seconds(config, expected))
     except InputError as few:
@@ -210,6 +213,17 @@ def _attributes(prepared: PreparedFit[Any]) -> dict[str, Any]:
         "peak": signal.peak,
         "worth": prepared.recommended,
         "stopping_noise": prepared.stopping_noise,
+        **_comparison(prepared),
+    }
+
+
+def _comparison(prepared: PreparedFit[Any]) -> dict[str, Any]:
+    """Return the bandwidths that were compared; nothing if none were."""
+    if not prepared.candidates:
+        return {}
+    return {
+        "candidates": [candidate.to_json() for candidate in prepared.candidates],
+        "trial_steps": prepared.trial_steps,
     }
 
 

@@ -11,17 +11,27 @@ from typing import Any, Generic, NamedTuple, TypeVar, final
 
 import torch
 
-from overtone._config import EncodingKind, FitConfig, ModelConfig, Optimizer, StoppingConfig
+from overtone._config import (
+    Choosing,
+    EncodingKind,
+    FitConfig,
+    ModelConfig,
+    Optimizer,
+    StoppingConfig,
+    TrainingConfig,
+)
 from overtone._training import make_optimizer, train
 from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.nn._build import build_field
-from overtone.planning import Budget, ReasonCode, measure_noise, recommend_bandwidth
-from overtone.planning import plan as make_plan
+from overtone.planning import Budget, ReasonCode, measure_noise
 from overtone.planning._bandwidth import aliasing_reason
+from overtone.planning._comparison import BandwidthCandidate
+from overtone.planning._plan import Plan
 from overtone.planning._reasons import Reason
-from overtone.planning._run_size import LEARNING_RATE, RunSize, check_memory, run_size
-from overtone.signals import Geometry, Grid, Signal, masks, require_grid
+from overtone.planning._recommend import plan_model
+from overtone.planning._run_size import LEARNING_RATE, RunSize, check_memory, run_size, step_seconds
+from overtone.signals import Geometry, Grid, Signal, masks
 from overtone.spectra import NoiseFloor, NoiseVerdict
 from overtone.units._frequency import positive
 
@@ -52,6 +62,8 @@ class PreparedFit(Generic[G]):
         reasons: The reasons for these settings, warnings last.
         warnings: Reasons against them.
         recommended: Whether fitting is recommended at all; False for signals without structure.
+        candidates: Bandwidths that were compared; none if the bandwidth was given.
+        trial_steps: Steps that their trials took together.
     """
 
     signal: Signal[G]
@@ -63,6 +75,8 @@ class PreparedFit(Generic[G]):
     reasons: tuple[Reason, ...]
     warnings: tuple[Reason, ...]
     recommended: bool
+    candidates: tuple[BandwidthCandidate, ...] = ()
+    trial_steps: int = 0
 
     @property
     def batch(self) -> int:
@@ -127,7 +141,8 @@ def prepare(signal: Signal[G], config: FitConfig) -> PreparedFit[G]:
     check_memory(size.width, size.depth, size.features, signal.values.shape[1])
     model = replace(config.model, width=size.width, features=size.features)
     noise = _noise_floor(signal.geometry, signal)
-    choice = _choose_bandwidth(signal, model, size, noise, seed)
+    training = replace(config.training, batch=size.batch, lr=size.lr)
+    choice = _choose_bandwidth(signal, model, size, training, noise, device)
     field = build_field(signal, choice.model, seed).to(device)
     # The encoding is recorded as chosen, the bandwidth as asked for: the one chosen is recorded beside the settings.
     config = replace(
@@ -146,6 +161,8 @@ def prepare(signal: Signal[G], config: FitConfig) -> PreparedFit[G]:
         reasons,
         choice.warnings,
         choice.recommended,
+        () if choice.plan is None else choice.plan.candidates,
+        0 if choice.plan is None else choice.plan.trial_steps,
     )
     return replace(prepared, reasons=tuple(_with_stopping(prepared)))
 
@@ -176,10 +193,16 @@ class _Choice(NamedTuple):
     reasons: tuple[Reason, ...]
     warnings: tuple[Reason, ...]
     recommended: bool = True
+    plan: Plan | None = None
 
 
 def _choose_bandwidth(
-    signal: Signal[Any], model: ModelConfig, size: RunSize, noise: NoiseFloor | None, seed: int
+    signal: Signal[Any],
+    model: ModelConfig,
+    size: RunSize,
+    training: TrainingConfig,
+    noise: NoiseFloor | None,
+    device: torch.device,
 ) -> _Choice:
     kind = model.resolved_encoding
     if not model.has_bandwidth:
@@ -194,17 +217,33 @@ def _choose_bandwidth(
         return _Choice(model, (reason, *size.reasons), size.warnings)
     if model.bandwidth is not None:
         return _given_bandwidth(signal.geometry, model, model.bandwidth, size)
-    if noise is None or kind is EncodingKind.GAUSSIAN:
-        # At scattered points the plan may also find that no encoding learns more than the Gaussian one.
-        plan = make_plan(signal, noise=noise, size=size, seed=seed)
-        if model.encoding is EncodingKind.AUTO and plan.encoding is not EncodingKind.GAUSSIAN:
-            model = replace(model, encoding=plan.encoding)
-        bandwidth = plan.bandwidth if model.has_bandwidth else None
-        return _Choice(replace(model, bandwidth=bandwidth), plan.reasons, plan.warnings, plan.recommended)
-    recommended = recommend_bandwidth(require_grid(signal, "a recommendation"), noise)
-    return _Choice(
-        replace(model, bandwidth=recommended.bandwidth), (*recommended.reasons, *size.reasons), size.warnings
+    steps = training.max_steps or _possible_steps(signal, model, training, size, device)
+    plan = plan_model(
+        signal,
+        model,
+        replace(size, steps=steps),
+        replace(training, steps=steps, seconds=None),
+        noise=noise,
+        choose=model.choose or Choosing.THOROUGH,
+        device=device,
     )
+    # At scattered points the plan may also find that no encoding learns more than the Gaussian one.
+    if model.encoding is EncodingKind.AUTO and plan.encoding is not kind:
+        model = replace(model, encoding=plan.encoding)
+    bandwidth = plan.bandwidth if model.has_bandwidth else None
+    return _Choice(replace(model, bandwidth=bandwidth), plan.reasons, plan.warnings, plan.recommended, plan)
+
+
+def _possible_steps(
+    signal: Signal[Any], model: ModelConfig, training: TrainingConfig, size: RunSize, device: torch.device
+) -> int:
+    """Steps that the seconds allow: those of the size where they were timed for it, else a few are timed."""
+    if training.seconds is None or any(r.code is ReasonCode.TIME_BUDGET for r in size.reasons):
+        return size.steps
+    # The bandwidth hardly changes the cost of a step.
+    bandwidth = tuple(8 / length for length in signal.geometry.extent)
+    field = build_field(signal, replace(model, bandwidth=bandwidth), training.seed)
+    return max(1, int(training.seconds / step_seconds(field, signal, device, training.batch)))
 
 
 def _given_bandwidth(

@@ -1,10 +1,10 @@
 from ._bandwidth import recommend_bandwidth as recommend_bandwidth
 from ._fresh import fresh as fresh
-from ._grid_plan import plan as plan
 from ._lint import LintCode as LintCode
 from ._lint import lint as lint
 from ._plan import Plan as Plan
 from ._reasons import ReasonCode as ReasonCode
+from ._recommend import plan as plan
 from ._run_size import Budget as Budget
 from ._scan import measure_noise as measure_noise
 from ._scan import scan as scan

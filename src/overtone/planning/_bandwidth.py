@@ -1,8 +1,7 @@
-"""Bandwidths from the spectrum: the recommended one, candidates around it, encoding settings and aliasing."""
+"""Bandwidths from the spectrum: the recommended one, encoding settings and aliasing."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, final
@@ -27,14 +26,8 @@ SAMPLING = 1 / 8
 RESOLUTION = 96
 """Bands per axis on which the rule is evaluated."""
 
-OCTAVES, PER_OCTAVE = 2, 1.5
-"""Range of the candidates to either side of the recommended bandwidth, and candidates per octave."""
-
-EQUAL_RATIO = 1.05
-"""Candidates closer than this factor on every axis are merged into the higher one."""
-
-EXTENDED_SHARES = (1 / 4, 1 / 2)
-"""Parts of the Nyquist frequency that are tried although an encoding there hardly ties neighbours together."""
+OCTAVES = 2
+"""Range to either side of the recommended bandwidth within which the spectrum's estimate is trusted."""
 
 LEVELS, COARSEST = 16, 16.0
 """Levels of the hash grid, and cells of its coarsest (Mueller et al. 2022, table 1)."""
@@ -137,70 +130,6 @@ def _axis_bandwidth(values: Tensor, grid: Grid, axis: int, variance: Tensor) -> 
         1 - (cumulative[band] - target) / signal[band] if signal[band] > 0 else torch.zeros((), device="cpu")
     )
     return float(low[band] + part * (high[band] - low[band])), crossing
-
-
-@final
-@dataclass(frozen=True)
-class BandwidthGrid:
-    """Candidate bandwidths in ascending order, all of the same shape.
-
-    Attributes:
-        regular: Candidates within four times of the recommended one and within an eighth of Nyquist.
-        extended: Candidates above, which have to be much better to be trusted.
-    """
-
-    regular: tuple[tuple[float, ...], ...]
-    extended: tuple[tuple[float, ...], ...]
-
-    @property
-    def candidates(self) -> tuple[tuple[float, ...], ...]:
-        """All of them, ascending."""
-        return self.regular + self.extended
-
-
-def bandwidth_grid(center: tuple[float, ...], grid: Grid) -> BandwidthGrid:
-    """Multiples of a bandwidth, each axis between half its fundamental and an eighth of its Nyquist frequency.
-
-    Args:
-        center: The bandwidth that the spectrum recommends, per axis, in cycles per unit.
-        grid: Positions of the samples.
-
-    Returns:
-        The candidates; those that the limits make nearly equal appear once.
-    """
-    count = round(OCTAVES * PER_OCTAVE)
-    lowest = [0.5 / e for e in grid.extent]
-    highest = [max(SAMPLING * n, low) for n, low in zip(grid.nyquist, lowest, strict=True)]
-    regular: list[tuple[float, ...]] = []
-    for k in range(-count, count + 1):
-        factor = 2 ** (k / PER_OCTAVE)
-        candidate = tuple(
-            min(max(b * factor, low), high) for b, low, high in zip(center, lowest, highest, strict=True)
-        )
-        # Where the limits clip several candidates to nearly the same bandwidth, one evaluation is enough.
-        if regular and all(b <= EQUAL_RATIO * last for b, last in zip(candidate, regular[-1], strict=True)):
-            regular.pop()
-        regular.append(candidate)
-    filled = max(b / n for b, n in zip(center, grid.nyquist, strict=True))
-    top = regular[-1]
-    extended = [
-        tuple(max(b * share / filled, x) for b, x in zip(center, top, strict=True))
-        for share in EXTENDED_SHARES
-    ]
-    return BandwidthGrid(tuple(regular), tuple(b for b in extended if b != top))
-
-
-def geometric_mean(first: tuple[float, ...], last: tuple[float, ...]) -> tuple[float, ...]:
-    """The geometric mean per axis."""
-    return tuple(math.sqrt(a * b) for a, b in zip(first, last, strict=True))
-
-
-def isotropic(bandwidth: tuple[float, ...], grid: Grid) -> tuple[float, ...]:
-    """The bandwidth that is the same part of Nyquist on every axis and has the same geometric mean."""
-    share = math.exp(
-        sum(math.log(b / n) for b, n in zip(bandwidth, grid.nyquist, strict=True)) / len(bandwidth)
-    )
-    return tuple(share * n for n in grid.nyquist)
 
 
 def aliasing_reason(bandwidth: Sequence[float], geometry: Geometry) -> Reason | None:

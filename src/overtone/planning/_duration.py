@@ -7,14 +7,16 @@ import time
 
 import torch
 
-from overtone.planning._grid_plan import TILE
+from overtone.planning._comparison import TRIAL_SHARE
+from overtone.planning._shortlist import HELD_OUT_SAMPLES, SAMPLES
 from overtone.signals import Geometry, Signal
 
 CALIBRATION = 256
 """Side of the matrix whose eigenvalues are timed, which takes some hundredths of a second."""
 
 CHOICE = 450.0
-"""Time of the choice on two tiles, in decompositions of the calibration: measured on one core of an x86 processor."""
+"""Time of the shortlist on as many samples as it takes at most, in decompositions of the calibration: measured on one
+core of an x86 processor."""
 
 OTHER_SECONDS = 0.4
 """Time of what does not grow with the samples, in the unit of a second of that processor."""
@@ -35,12 +37,21 @@ def machine_seconds() -> float:
 
 
 def choice_seconds(signal: Signal[Geometry]) -> float:
-    """Return about how many seconds `plan` takes for a signal on this machine.
+    """Return about how many seconds the shortlist of `plan` takes for a signal on this machine, without its trials.
 
-    Larger signals are compared on tiles of up to 2 x 2048 samples; below, the cost grows about with their square.
+    Of larger signals some samples are compared; below, the cost grows about with their number.
 
     Args:
         signal: The signal.
     """
-    share = min(1.0, signal.values.shape[0] / (2 * TILE))
-    return OTHER_SECONDS + CHOICE * machine_seconds() * share**2
+    share = min(1.0, signal.values.shape[0] / (SAMPLES + HELD_OUT_SAMPLES))
+    return OTHER_SECONDS + CHOICE * machine_seconds() * share
+
+
+def with_trials(seconds: float) -> float:
+    """Return the seconds that are left to a run whose trials are paid from the same budget.
+
+    Args:
+        seconds: Seconds of run and trials together.
+    """
+    return seconds / (1 + TRIAL_SHARE)

@@ -12,9 +12,12 @@ from overtone._training import TrainingConfig
 from overtone._utils.display import Displayed
 from overtone.early_stopping import HeldOut, StoppingRule
 from overtone.early_stopping._monitor import MIN_BEST_STEP
+from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.nn._build import build_field
+from overtone.planning._comparison import BandwidthCandidate
 from overtone.planning._held_out import ExpectedPSNR
+from overtone.planning._own_network import NetworkSetting
 from overtone.planning._reasons import Reason, ReasonCode, read_reasons
 from overtone.planning._run_size import RunSize
 from overtone.signals import Geometry, Signal
@@ -34,7 +37,7 @@ class Alternative:
     Attributes:
         encoding: The encoding.
         bandwidth: Per axis, in cycles per unit.
-        psnr: Held-out quality of its kernel regression, in dB.
+        psnr: Held-out quality of its trial, or of its ridge regression where it was not tried, in dB.
     """
 
     encoding: EncodingKind
@@ -63,6 +66,10 @@ class Plan(Displayed):
         alternatives: Other encodings and bandwidths, best first.
         reasons: The reasons for every choice; `str` of one is its sentence.
         warnings: Reasons against the fit.
+        candidates: All bandwidths that were compared, with their scores and trials.
+        trial_steps: Optimizer steps that all trials together took.
+        setting: What the caller's own network takes; None for a network of overtone. Encoding, features, width and
+            depth say nothing of such a network.
     """
 
     recommended: bool
@@ -80,14 +87,21 @@ class Plan(Displayed):
     alternatives: tuple[Alternative, ...]
     reasons: tuple[Reason, ...]
     warnings: tuple[Reason, ...]
+    candidates: tuple[BandwidthCandidate, ...] = ()
+    trial_steps: int = 0
+    setting: NetworkSetting | None = None
 
     _display = "plan_display"
 
     def __repr__(self) -> str:
         bandwidth = " x ".join(f"{value:.3g}" for value in self.bandwidth)
+        ending = "" if self.recommended else "; not recommended"
+        if self.setting is not None:
+            own = f"{self.setting.value:.3g} ({self.setting.library})"
+            return f"<Plan: own network at {own}, {self.steps} steps{ending}>"
         return (
             f"<Plan: {self.encoding.value} features of bandwidth {bandwidth}, {self.depth} layers of {self.width}, "
-            f"{self.steps} steps{'' if self.recommended else '; not recommended'}>"
+            f"{self.steps} steps{ending}>"
         )
 
     @property
@@ -121,7 +135,17 @@ class Plan(Displayed):
         Args:
             signal: The signal.
             seed: Seeds frequencies and weights.
+
+        Raises:
+            InputError: If the plan is that of a network of the caller.
         """
+        if self.setting is not None:
+            raise InputError(
+                "the plan of a network of overtone",
+                "one of a network of your own",
+                f"call your factory with {self.setting.value:g}",
+                "field",
+            )
         return build_field(signal, self.model, seed)
 
     def to_json(self) -> dict[str, Any]:
@@ -143,6 +167,9 @@ class Plan(Displayed):
                 {"encoding": a.encoding.value, "bandwidth": a.bandwidth, "psnr": a.psnr}
                 for a in self.alternatives
             ],
+            "candidates": [candidate.to_json() for candidate in self.candidates],
+            "trial_steps": self.trial_steps,
+            "setting": None if self.setting is None else self.setting.to_json(),
             "reasons": [str(reason) for reason in self.reasons],
             "warnings": [str(reason) for reason in self.warnings],
             "reason_data": [reason.to_json() for reason in self.reasons],
@@ -164,6 +191,9 @@ class Plan(Displayed):
             ),
             reasons=read_reasons(plain["reasons"], plain.get("reason_data")),
             warnings=read_reasons(plain["warnings"], plain.get("warning_data")),
+            candidates=tuple(map(BandwidthCandidate.from_json, plain.get("candidates", ()))),
+            trial_steps=plain.get("trial_steps", 0),
+            setting=None if plain.get("setting") is None else NetworkSetting.from_json(plain["setting"]),
             **{name: plain[name] for name in same},
         )
 
@@ -177,6 +207,9 @@ def make_plan(
     recommended: bool = True,
     expected: ExpectedPSNR | None = None,
     alternatives: tuple[Alternative, ...] = (),
+    candidates: tuple[BandwidthCandidate, ...] = (),
+    trial_steps: int = 0,
+    setting: NetworkSetting | None = None,
 ) -> Plan:
     """Assemble a plan from what was chosen.
 
@@ -188,6 +221,9 @@ def make_plan(
         recommended: Whether fitting is recommended.
         expected: Quality to expect, where it could be measured.
         alternatives: Other choices, best first.
+        candidates: All bandwidths that were compared.
+        trial_steps: Steps of all trials together.
+        setting: What a network of the caller takes.
     """
     warnings = size.warnings if recommended else (*size.warnings, Reason(ReasonCode.NOT_RECOMMENDED))
     return Plan(
@@ -206,6 +242,9 @@ def make_plan(
         alternatives=alternatives,
         reasons=(*reasons, *size.reasons),
         warnings=warnings,
+        candidates=candidates,
+        trial_steps=trial_steps,
+        setting=setting,
     )
 
 

@@ -31,6 +31,8 @@ class ReasonCode(Enum):
     TOO_FEW_SAMPLES = "too few samples"
     NOT_SETTLED = "not settled"
     CONSTANT_HELD_OUT = "constant held-out samples"
+    CANDIDATES = "candidates"
+    NETWORK_SETTING = "network setting"
     BANDWIDTH_COMPARISON = "bandwidth comparison"
     EXTENDED_BANDWIDTH = "extended bandwidth"
     AXIS_BANDWIDTHS = "axis bandwidths"
@@ -194,6 +196,34 @@ def _bandwidth_comparison(v: Mapping[str, Any], unit: str) -> str:
     return text
 
 
+def _candidates(v: Mapping[str, Any], unit: str) -> str:
+    text = (
+        f"{plural(v['candidates'], 'bandwidth')} from {format_per_axis(v['first'])} to {format_per_axis(v['last'])} "
+        f"{unit} were compared by ridge regression on the last hidden layer of untrained copies of the network "
+        f"({plural(v['samples'], 'sample')}, judged on {v['held_out']:,} held-out values, at the ridge that stands for "
+        f"{plural(v['steps'], 'step')})."
+    )
+    chosen, sure = format_per_axis(v["chosen"]), f"about {v['uncertainty_db']:g} dB may be lost, as measured"
+    if v["tried"]:
+        levels = ", ".join(
+            f"{format_per_axis(b)}: {'diverged' if p is None else f'{p:.1f} dB'}"
+            for b, p in zip(v["tried"], v["trial_psnr"], strict=True)
+        )
+        text += (
+            f" The best {len(v['tried'])} were then trained for {plural(v['trial_steps'], 'step')} each, "
+            f"{percent(v['spent_steps'] / v['steps'])} of the run in all ({levels} on held-out samples)."
+        )
+        judged = "by trial and regression together" if v["shortlist_counts"] else "by its trial"
+        return f"{text} {chosen} is used, the best {judged}; {sure}."
+    text += f" {chosen} is used, the best by regression alone; {sure}."
+    if not v["quick"]:
+        text += (
+            f" {plural(v['steps'], 'step')} are too few to try the best ones for real; "
+            f"{plural(v['enough_steps'], 'step')} would be enough."
+        )
+    return text
+
+
 def _extended_bandwidth(_v: Mapping[str, Any], _: str) -> str:
     return (
         f"A bandwidth above an eighth of Nyquist gains more than {EXTENSION_DB:g} dB, which is taken as real."
@@ -276,6 +306,11 @@ _WORDING: dict[ReasonCode, Callable[[Mapping[str, Any], str], str]] = {
     ReasonCode.CONSTANT_HELD_OUT: lambda _v, _: (
         "The held-out samples in the evaluated tiles all have the same value: the bandwidth is that of the spectrum "
         "alone."
+    ),
+    ReasonCode.CANDIDATES: _candidates,
+    ReasonCode.NETWORK_SETTING: lambda v, _: (
+        f"In the convention of {v['library']!r}, with coordinates from {v['domain'][0]:g} to {v['domain'][1]:g} on "
+        f"every axis, that is {number(v['value'])}."
     ),
     ReasonCode.BANDWIDTH_COMPARISON: _bandwidth_comparison,
     ReasonCode.EXTENDED_BANDWIDTH: _extended_bandwidth,

@@ -151,6 +151,23 @@ _NUMBERS = AttributeType("a list of numbers", _is_numbers)
 _SWITCH = AttributeType("true or false", lambda value: isinstance(value, bool))
 _SENTENCES = AttributeType("a text or a list of texts", _is_sentences)
 _LIST = AttributeType("a list", lambda value: isinstance(value, list))
+
+
+def _is_candidates(value: Any) -> bool:
+    """Whether a value lists bandwidths that were compared, see `planning.Plan`."""
+    levels = ("shortlist_psnr", "shortlist_spread", "trial_psnr", "trial_spread")
+    return isinstance(value, list) and all(
+        isinstance(entry, Mapping)
+        and _is_numbers(entry.get("bandwidth"))
+        and bool(entry["bandwidth"])
+        and all(b > 0 for b in entry["bandwidth"])
+        and all(entry.get(name) is None or is_number(entry[name]) for name in levels)
+        and isinstance(entry.get("encoding"), str | None)
+        and (entry.get("trial_steps") is None or is_number(entry["trial_steps"]))
+        for entry in value
+    )
+
+
 _MAPPING = AttributeType("a mapping", lambda value: isinstance(value, Mapping))
 _ERRORS = AttributeType(
     "numbers by name", lambda value: isinstance(value, Mapping) and all(map(is_number, value.values()))
@@ -164,7 +181,7 @@ KINDS: dict[str, AttributeType] = {
         ("device", "dtype", "created", "noise_verdict", "noise_sentence", "bandwidth_unit"), _TEXT
     ),
     **dict.fromkeys(("seconds", "noise_std", "noise_low", "noise_high", "stopping_noise"), _NUMBER),
-    **dict.fromkeys(("kept", "pilot", "parameters", "steps"), _WHOLE),
+    **dict.fromkeys(("kept", "pilot", "parameters", "steps", "trial_steps"), _WHOLE),
     **dict.fromkeys(("complete", "worth", "deterministic", "averaged"), _SWITCH),
     **dict.fromkeys(("reasons", "notes", "salvaged"), _SENTENCES),
     **dict.fromkeys(("faults", "actions", "restarts"), _LIST),
@@ -177,6 +194,7 @@ KINDS: dict[str, AttributeType] = {
     ),
     "bandwidth": _NUMBERS,
     "final_errors": _ERRORS,
+    "candidates": AttributeType("bandwidths with their scores and trials", _is_candidates),
     "margins": AttributeType("numbers by name and step", _is_margins),
     "options": AttributeType("settings of a training", _is_options),
     "fields": AttributeType("the description of fields", _is_fields),

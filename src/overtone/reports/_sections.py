@@ -17,6 +17,7 @@ from overtone.records.metrics._bands import UnmeasuredRows, without_unmeasured
 from overtone.records.metrics._errors import PROBABILITY
 from overtone.records.metrics._field_runs import FieldRun, field_run
 from overtone.reports._blocks import Block, Glossary, Page, PlotBlock, Section, TableBlock, Tile
+from overtone.reports._candidates import candidates_section
 from overtone.reports._coverage import coverage_sentences, row_margin
 from overtone.reports._field_page import glossary_entries
 from overtone.reports._field_run import (
@@ -119,6 +120,7 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
         Section("frequencies", "Frequencies", _frequencies(record), coverage_sentences(record), pair=True),
         Section("errors", "Errors over training", _errors(record), pair=True),
         Section("bands", "Band by band", [band_table(record)]),
+        *candidates_section(record),
         *_provenance_sections(record, unmeasured),
         Section("glossary", "Glossary", [Glossary(ENTRIES)]),
     ]

@@ -36,7 +36,7 @@ _ELSEWHERE = (
         "noise_channels",
         "noise_sentence",
     ),
-    *("margins", "restarts", "evaluated", "crowding"),
+    *("margins", "restarts", "evaluated", "crowding", "candidates", "trial_steps"),
 )
 """Attributes that the sentences, tiles and captions of the page show."""
 

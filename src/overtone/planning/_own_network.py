@@ -1,0 +1,181 @@
+"""Networks of the caller: a factory of modules, its checks, and the number that it takes."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, final
+
+import torch
+from torch import nn
+
+from overtone import units
+from overtone._utils.seeding import derive_seed
+from overtone.errors import InputError
+from overtone.nn import CoordinateScaling, Field
+from overtone.nn._networks import OutputScaling
+from overtone.nn.encodings import Identity
+from overtone.signals import Geometry, Signal
+from overtone.units._conventions import find_convention, usual_domain
+
+Factory = Callable[[float], nn.Module]
+"""Builds a network whose frequencies a number sets."""
+
+
+@final
+@dataclass(frozen=True)
+class NetworkSetting:
+    """The recommended number of a network of the caller.
+
+    Attributes:
+        value: What the factory takes.
+        library: The convention that it follows, a key of `units.CONVENTIONS`.
+        domain: Range of the coordinates for which it holds; every axis fills it.
+    """
+
+    value: float
+    library: str
+    domain: tuple[float, float]
+
+    def to_json(self) -> dict[str, Any]:
+        """The setting as values that JSON can hold."""
+        return {"value": self.value, "library": self.library, "domain": list(self.domain)}
+
+    @staticmethod
+    def from_json(plain: dict[str, Any]) -> NetworkSetting:
+        """The inverse of `to_json`."""
+        low, high = plain["domain"]
+        return NetworkSetting(plain["value"], plain["library"], (low, high))
+
+
+@final
+class OwnNetwork:
+    """A factory of networks for one signal.
+
+    The network takes coordinates of which every axis fills `domain`, and returns normalised values (mean 0, standard
+    deviation 1 over the training samples). An `nn.Field` brings its own scalings and takes and returns physical ones.
+
+    Args:
+        factory: Builds the network for a number in the library's convention.
+        signal: What is to be learned.
+        library: The convention, a key of `units.CONVENTIONS`; "bandwidth" for cycles per unit of the coordinates.
+        domain: Range of the coordinates; the library's usual one if None.
+
+    Raises:
+        InputError: If it is no function, the library is unknown, or has no usual range and none is passed.
+    """
+
+    def __init__(
+        self,
+        factory: Factory,
+        signal: Signal[Geometry],
+        library: str,
+        domain: tuple[float, float] | None,
+    ) -> None:
+        if not callable(factory) or isinstance(factory, nn.Module):
+            raise InputError(
+                "a function that builds a network for a bandwidth",
+                f"{type(factory).__name__}",
+                "pass for instance lambda value: make_network(omega=value)",
+                "network",
+            )
+        self._factory, self._signal, self.library = factory, signal, library
+        self.domain = domain or usual_domain(library, "domain")
+        self._whole = find_convention(library).kind.whole
+        self._checked = False
+
+    def value(self, bandwidth: tuple[float, ...]) -> float:
+        """Return the number that gives the network a bandwidth.
+
+        Args:
+            bandwidth: Per axis, in cycles per unit of the signal; the network has the same cycles per extent on all.
+        """
+        extent = self._signal.geometry.extent
+        cycles = math.exp(sum(math.log(b * e) for b, e in zip(bandwidth, extent, strict=True)) / len(extent))
+        value = units.convert(cycles, "bandwidth", self.library, (0, 1), self.domain, len(extent))
+        return float(round(value)) if self._whole else value
+
+    def setting(self, bandwidth: tuple[float, ...]) -> NetworkSetting:
+        """Return the number for a bandwidth with what it refers to."""
+        return NetworkSetting(self.value(bandwidth), self.library, self.domain)
+
+    def distinct(self, ladder: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
+        """Return the bandwidths whose numbers differ; whole numbers are the same for several."""
+        return list({self.value(bandwidth): bandwidth for bandwidth in reversed(ladder)}.values())[::-1]
+
+    def build(self, bandwidth: tuple[float, ...], seed: int) -> Field:
+        """Return the network of a bandwidth as a field.
+
+        Args:
+            bandwidth: Per axis, in cycles per unit.
+            seed: Seeds PyTorch's generator while the factory runs, which is left as it was.
+
+        Raises:
+            InputError: If the factory returns no module, one of another shape, or another one for the same seed.
+        """
+        value = self.value(bandwidth)
+        module = self._make(value, seed)
+        if not self._checked:
+            self._check_same(module, self._make(value, seed))
+        field = module if isinstance(module, Field) else self._wrap(module)
+        if not self._checked:
+            self._check_output(field)
+            self._checked = True
+        return field
+
+    def _make(self, value: float, seed: int) -> nn.Module:
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(derive_seed(seed, "network"))
+            module = self._factory(value)
+        if isinstance(module, nn.Module):
+            return module
+        raise InputError(
+            "a factory that returns a torch.nn.Module",
+            f"{type(module).__name__}",
+            "let it return the network that it builds",
+            "network",
+        )
+
+    def _wrap(self, module: nn.Module) -> Field:
+        places, normalisation = self._signal.geometry, self._signal.normalisation
+        low, high = self.domain
+        frame = CoordinateScaling(
+            places.origin, [(high - low) / e for e in places.extent], (low,) * len(places.extent)
+        )
+        scaling = OutputScaling(normalisation.offset, normalisation.scale)
+        return Field(Identity(len(places.extent)), module, frame, scaling)
+
+    def _check_same(self, first: nn.Module, second: nn.Module) -> None:
+        a, b = first.state_dict(), second.state_dict()
+        same = list(a) == list(b) and all(
+            a[name].shape == b[name].shape and bool(torch.equal(a[name], b[name])) for name in a
+        )
+        if not same:
+            raise InputError(
+                "a factory that returns the same network for the same value and seed of torch",
+                "two different ones",
+                "draw its weights with torch's global generator, or seed the generator that it uses",
+                "network",
+            )
+
+    def _check_output(self, field: Field) -> None:
+        places, channels = self._signal.geometry, self._signal.values.shape[1]
+        coords = places.coords(torch.arange(min(3, len(self._signal.values)), device="cpu"))
+        with torch.no_grad():
+            try:
+                shape = tuple(field(coords).shape)
+            except (RuntimeError, ValueError, TypeError) as refused:
+                raise InputError(
+                    f"a network that takes ({len(coords)}, {len(places.extent)}) coordinates",
+                    f"{str(refused).splitlines()[0]}",
+                    "let it take one column per axis and return one per channel",
+                    "network",
+                ) from refused
+        if shape != (len(coords), channels):
+            raise InputError(
+                f"a network that returns {channels} values per sample, ({len(coords)}, {channels})",
+                f"{shape}",
+                "give its last layer as many outputs as the signal has channels",
+                "network",
+            )

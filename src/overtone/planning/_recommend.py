@@ -1,0 +1,340 @@
+"""`plan`: encoding, bandwidth, size, stopping rule and expected quality, on a grid or at scattered points."""
+
+from __future__ import annotations
+
+import functools
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import asdict, replace
+from typing import Any, TypeVar
+
+import torch
+
+from overtone._config import Choosing, EncodingKind, ModelConfig
+from overtone._training import TrainingConfig
+from overtone._utils.enums import parse_enum
+from overtone._utils.torch_defaults import standard
+from overtone.nn import Field
+from overtone.nn._build import build_field
+from overtone.planning._bandwidth import recommend_bandwidth
+from overtone.planning._comparison import (
+    CELLS,
+    FOURIER,
+    LOWEST_CYCLES,
+    OWN,
+    PERIODIC,
+    TOP_SHARE,
+    BandwidthComparison,
+    Entry,
+    Ranking,
+    ladder_cycles,
+)
+from overtone.planning._held_out import ensure_held_out, expected_psnr
+from overtone.planning._own_network import Factory, OwnNetwork
+from overtone.planning._plan import Alternative, Plan, is_recommended, make_plan, outcome_reasons
+from overtone.planning._reasons import Reason, ReasonCode
+from overtone.planning._run_size import LEARNING_RATE, STEPS, Budget, RunSize, run_size, step_seconds
+from overtone.planning._scan import measure_noise
+from overtone.signals import Geometry, Grid, Signal, validate
+from overtone.spectra import NoiseFloor, NoiseVerdict
+
+SHAPE_RATIO = 1.5
+"""Ratio between axes from which on the shape that the spectrum recommends is compared with the isotropic one."""
+
+MIN_SCATTERED_CYCLES = 1 / 8
+"""Cycles per extent of the lowest candidate for scattered samples, whose axes may be many."""
+
+G = TypeVar("G", bound=Geometry)
+
+
+@standard()
+def plan(
+    signal: Signal[Geometry],
+    budget: Budget | None = None,
+    *,
+    noise: NoiseFloor | None = None,
+    size: RunSize | None = None,
+    choose: Choosing | str = Choosing.THOROUGH,
+    network: Factory | None = None,
+    library: str = "bandwidth",
+    domain: tuple[float, float] | None = None,
+    lr: float | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> Plan:
+    """Plan a fit from the signal's own samples: bandwidths shortlisted by ridge regression, the best tried for real.
+
+    Candidates a factor of 2 apart, from a quarter of a cycle per extent to half of Nyquist, are compared. The
+    shortlist is by the held-out error of ridge regressions on the last hidden layer of untrained copies of the network
+    itself, at the ridge 2e-5 / steps per sample, which stands for the length of the run. The best three to
+    five are then trained for real, together for at most a quarter of the run, and the choice minimises, in dB,
+
+        trial + (ridge of the whole run - ridge of the trial's steps) + 4 ridge of the whole run,
+
+    or the trial alone where the regressions do not predict the trials.
+
+    On grids the shape that the spectrum recommends is compared with the isotropic one; each axis in turn is tried at a
+    fourth and four times its bandwidth. At scattered points plain coordinates are tried as well, for tables also the
+    periodic embedding.
+
+    Args:
+        signal: The signal to learn. Where it holds out no samples, a tenth is held out.
+        budget: Budget of the fit; 2,000 steps of a network of 256 units if None.
+        noise: The noise floor, if it is known already.
+        size: Network and run, if they are decided already; `budget` is ignored then.
+        choose: "thorough" tries the shortlist for real, "quick" does not.
+        network: A network of the caller: a function from a number in the library's convention to a `torch.nn.Module`,
+            which takes coordinates of which every axis fills `domain` and returns normalised values. The answer is
+            `Plan.setting`.
+        library: The convention of that number, a key of `units.CONVENTIONS`: "siren" for omega_0, "tancik" for sigma,
+            "nerf" for octaves; "bandwidth" for cycles per unit of the coordinates.
+        domain: Range of the coordinates; the library's usual one if None.
+        lr: Learning rate of Adam; that of the budget if None.
+        seed: Seeds frequencies and the held-out samples.
+        device: Device of the fit.
+
+    Returns:
+        The plan.
+
+    Raises:
+        InputError: If it is no signal, the budget does not pay for the smallest network (says what would be enough), or
+            the factory returns no module, another one each time, or one of another shape.
+
+    Example:
+        >>> import overtone as ot
+        >>> rows = ot.signals.synthetic.power_law((16, 16), 3.0, seed=0)
+        >>> result = ot.plan(rows, ot.planning.Budget(steps=300), choose="quick")
+        >>> result.recommended, result.encoding.value, result.steps
+        (True, 'gaussian', 300)
+    """
+    choose = parse_enum(Choosing, choose, "choose")
+    split = ensure_held_out(validate(signal), seed)
+    if network is not None:
+        own = OwnNetwork(network, signal if split is None else split, library, domain)
+        return _plan_own(signal, split, own, budget or Budget(), lr or LEARNING_RATE, choose, seed, device)
+    size = size or run_size(signal if split is None else split, budget or Budget(), device)
+    size = size if lr is None else replace(size, lr=lr)
+    model = ModelConfig(width=size.width, depth=size.depth, features=size.features)
+    training = TrainingConfig(steps=size.steps, batch=size.batch, lr=size.lr, seed=seed)
+    return plan_model(signal, model, size, training, noise=noise, choose=choose, device=device)
+
+
+def plan_model(
+    signal: Signal[Geometry],
+    model: ModelConfig,
+    size: RunSize,
+    training: TrainingConfig,
+    *,
+    noise: NoiseFloor | None = None,
+    choose: Choosing = Choosing.THOROUGH,
+    device: torch.device | str = "cpu",
+) -> Plan:
+    """Plan a fit of a network whose settings are decided but for the bandwidth.
+
+    Args:
+        signal: The signal to learn.
+        model: The network; its bandwidth is ignored.
+        size: Network and run.
+        training: Settings of the run, with its steps and learning rate.
+        noise: The noise floor, if it is known already.
+        choose: Whether to try the shortlist for real.
+        device: Device of the fit.
+    """
+    context = _context(signal.geometry, signal, noise)
+    kind, seed = model.resolved_encoding, training.seed
+    split = ensure_held_out(signal, seed)
+    if split is None:
+        few = {"samples": len(signal.values), "fallback": context.fallback}
+        reasons = [*context.reasons, Reason(ReasonCode.TOO_FEW_SAMPLES, few)]
+        return make_plan(kind, context.estimate, size, reasons)
+
+    def build(entry: Entry, seed: int) -> Field:
+        family, bandwidth = entry
+        settings = replace(model, encoding=family or kind, bandwidth=bandwidth)
+        return build_field(
+            split, settings if settings.has_bandwidth else replace(settings, bandwidth=None), seed
+        )
+
+    ranking = ranking_of(model)
+    comparison = BandwidthComparison(split, build, ranking, training, choose, seed, device)
+    # An activation has one frequency for all axes; of cells, regressions do not rank shapes.
+    shapes = context.ladder[: context.rungs] if ranking in (PERIODIC, CELLS) else context.ladder
+    ladder = [(kind, bandwidth) for bandwidth in shapes]
+    if not comparison.varies:
+        reasons = [*context.reasons, Reason(ReasonCode.CONSTANT_HELD_OUT)]
+        return make_plan(kind, context.estimate, size, reasons)
+    result = comparison.compare(ladder, _others(split, model))
+    chosen = result.chosen
+    explained = 1 - result.error / result.baseline
+    worthwhile = is_recommended(explained, result.held_out)
+    expected = expected_psnr(result.error, context.variance, result.held_out, signal.peak)
+    ranked = sorted(
+        (c for c in result.candidates if not c.chosen and math.isfinite(c.psnr)), key=lambda c: -c.psnr
+    )
+    return make_plan(
+        chosen.encoding or kind,
+        chosen.bandwidth,
+        size,
+        [*context.reasons, *result.reasons, *outcome_reasons(explained, worthwhile, expected, size)],
+        recommended=worthwhile,
+        expected=expected,
+        alternatives=tuple(Alternative(c.encoding or kind, c.bandwidth, c.psnr) for c in ranked),
+        candidates=result.candidates,
+        trial_steps=result.trial_steps,
+    )
+
+
+def _plan_own(
+    signal: Signal[Geometry],
+    split: Signal[Geometry] | None,
+    own: OwnNetwork,
+    budget: Budget,
+    lr: float,
+    choose: Choosing,
+    seed: int,
+    device: torch.device | str,
+) -> Plan:
+    """Plan for a network of the caller, whose sizes and kind are not known."""
+    context = _context(signal.geometry, signal, None)
+    middle = context.ladder[min(2, context.rungs - 1)]
+    field = own.build(middle, seed)
+    steps = budget.steps or STEPS
+    if budget.seconds is not None:
+        possible = step_seconds(field, split or signal, torch.device(device))
+        steps = max(1, min(int(budget.seconds / possible), budget.steps or sys.maxsize))
+    # Units, layers and frequencies are the caller's.
+    size = RunSize(0, 0, 0, steps, None, lr)
+    training = TrainingConfig(steps=steps, lr=lr, seed=seed)
+    if split is None:
+        few = {"samples": len(signal.values), "fallback": context.fallback}
+        reasons = [*context.reasons, Reason(ReasonCode.TOO_FEW_SAMPLES, few)]
+        return make_plan(
+            EncodingKind.NONE, context.estimate, size, reasons, setting=own.setting(context.estimate)
+        )
+
+    def build(entry: Entry, seed: int) -> Field:
+        return own.build(entry[1], seed)
+
+    comparison = BandwidthComparison(split, build, OWN, training, choose, seed, device)
+    if not comparison.varies:
+        reasons = [*context.reasons, Reason(ReasonCode.CONSTANT_HELD_OUT)]
+        return make_plan(
+            EncodingKind.NONE, context.estimate, size, reasons, setting=own.setting(context.estimate)
+        )
+    result = comparison.compare([(None, b) for b in own.distinct(context.ladder[: context.rungs])])
+    explained = 1 - result.error / result.baseline
+    worthwhile = is_recommended(explained, result.held_out)
+    setting = own.setting(result.chosen.bandwidth)
+    closing = [
+        Reason(ReasonCode.NETWORK_SETTING, asdict(setting)),
+        Reason(ReasonCode.EXPLAINED_POWER, {"fraction": explained, "recommended": worthwhile}),
+    ]
+    return make_plan(
+        EncodingKind.NONE,
+        result.chosen.bandwidth,
+        size,
+        [*context.reasons, *result.reasons, *closing],
+        recommended=worthwhile,
+        candidates=result.candidates,
+        trial_steps=result.trial_steps,
+        setting=setting,
+    )
+
+
+def ranking_of(model: ModelConfig) -> Ranking:
+    """How networks of these settings are ranked.
+
+    Args:
+        model: The settings.
+    """
+    kind = model.resolved_encoding
+    if kind in (EncodingKind.HASH_GRID, EncodingKind.DENSE_GRID, EncodingKind.TRIPLANE):
+        return CELLS
+    return PERIODIC if kind is EncodingKind.NONE and model.activation[0].has_bandwidth else FOURIER
+
+
+def _others(signal: Signal[Any], model: ModelConfig) -> Callable[[Entry], list[Entry]]:
+    """Encodings that are tried beside the best bandwidth: none on grids, or where the encoding is asked for."""
+    kinds: list[EncodingKind] = []
+    if model.encoding is EncodingKind.AUTO and ranking_of(model) is FOURIER and _is_scattered(signal):
+        kinds = [EncodingKind.NONE, EncodingKind.PERIODIC] if signal.kind == "table" else [EncodingKind.NONE]
+    return lambda best: [(kind, best[1]) for kind in kinds]
+
+
+def _is_scattered(signal: Signal[Any]) -> bool:
+    return not isinstance(signal.geometry, Grid)
+
+
+class _Context:
+    """What the geometry of the samples says before anything is compared.
+
+    Attributes:
+        ladder: Candidate bandwidths per axis, ascending for each shape, in cycles per unit.
+        rungs: Candidates of the first shape.
+        estimate: The bandwidth where nothing can be compared.
+        fallback: Name of that estimate.
+        variance: Variance of the noise, in value units squared; 0 if it is not known.
+        reasons: Noise floor, spectrum and constant axes.
+    """
+
+    def __init__(
+        self,
+        ladder: list[tuple[float, ...]],
+        estimate: tuple[float, ...],
+        fallback: str,
+        variance: float = 0.0,
+        reasons: tuple[Reason, ...] = (),
+        rungs: int | None = None,
+    ) -> None:
+        self.ladder, self.estimate, self.fallback = ladder, estimate, fallback
+        self.rungs = rungs or len(ladder)
+        self.variance, self.reasons = variance, reasons
+
+
+@functools.singledispatch
+def _context(geometry: Geometry, signal: Signal[Any], _: NoiseFloor | None) -> _Context:
+    extent = geometry.extent
+    # N samples spread evenly over a d-dimensional box have N^(1/d) per axis and half that as Nyquist frequency.
+    nyquist = len(signal.train_index) ** (1 / len(extent)) / 2
+    ladder = ladder_cycles(MIN_SCATTERED_CYCLES, max(1.0, TOP_SHARE * nyquist))
+    return _Context(
+        [tuple(cycles / length for length in extent) for cycles in ladder],
+        tuple(1 / length for length in extent),
+        "one cycle per extent",
+    )
+
+
+@_context.register(Grid)
+def _(grid: Grid, signal: Signal[Grid], noise: NoiseFloor | None) -> _Context:
+    floor = noise or measure_noise(signal)
+    recommended = recommend_bandwidth(signal, floor)
+    limit = [n * e for n, e in zip(grid.nyquist, grid.extent, strict=True)]
+    varying = [axis for axis, count in enumerate(grid.shape) if count > 1]
+
+    def mean(values: tuple[float, ...]) -> float:
+        return math.exp(sum(math.log(values[a]) for a in varying) / max(1, len(varying)))
+
+    middle = mean(tuple(limit))
+    share = tuple(n / middle for n in limit)
+    shapes = [share]
+    # The spectrum's own shape: how the axes differ in cycles per extent, with the same geometric mean.
+    cycles = tuple(b * e for b, e in zip(recommended.bandwidth, grid.extent, strict=True))
+    measured = tuple(c / mean(cycles) for c in cycles)
+    ratios = [measured[axis] / share[axis] for axis in varying]
+    if ratios and max(ratios) / min(ratios) > SHAPE_RATIO:
+        shapes.append(measured)
+    rungs = ladder_cycles(LOWEST_CYCLES, TOP_SHARE * middle)
+    ladder = [
+        tuple(c * s / e for s, e in zip(shape, grid.extent, strict=True)) for shape in shapes for c in rungs
+    ]
+    variance = float(floor.std.square().mean()) if floor.verdict is NoiseVerdict.NOISE else 0.0
+    reasons = (*recommended.reasons, *_constant_axes(signal))
+    return _Context(ladder, recommended.bandwidth, "spectrum", variance, reasons, len(rungs))
+
+
+def _constant_axes(signal: Signal[Grid]) -> list[Reason]:
+    """A reason for each axis along which the signal is constant."""
+    field = signal.grid_values
+    constant = [a for a in range(field.ndim - 1) if not bool((field != field.narrow(a, 0, 1)).any())]
+    return [Reason(ReasonCode.CONSTANT_AXIS, {"axis": axis}) for axis in constant]

@@ -1,0 +1,106 @@
+"""Plans for networks of the caller."""
+
+import json
+
+import pytest
+import torch
+
+from overtone import planning, signals, units
+from overtone.errors import InputError
+from overtone.planning import Budget, Plan, ReasonCode
+
+
+class Waves(torch.nn.Module):
+    def __init__(self, inputs, width, omega, bound):
+        super().__init__()
+        self.linear, self.omega = torch.nn.Linear(inputs, width), omega
+        torch.nn.init.uniform_(self.linear.weight, -bound, bound)
+
+    def forward(self, x):
+        return torch.sin(self.omega * self.linear(x))
+
+
+def siren(omega, outputs=1):
+    later = Waves(24, 24, 30.0, (6 / 24) ** 0.5 / 30)
+    return torch.nn.Sequential(Waves(1, 24, omega, 1.0), later, torch.nn.Linear(24, outputs))
+
+
+def tones():
+    return signals.synthetic.harmonics([2, 5], samples=96)
+
+
+def test_a_sine_network_of_the_caller_gets_its_omega():
+    plan = planning.plan(tones(), Budget(steps=300), network=siren, library="siren", lr=2e-3)
+    assert plan.setting.library == "siren"
+    assert plan.setting.domain == (-1.0, 1.0)
+    cycles = plan.bandwidth[0] * tones().geometry.extent[0]
+    assert plan.setting.value == pytest.approx(units.convert(cycles, "bandwidth", "siren", inputs=1))
+    assert 0.5 <= cycles <= 16
+    tried = [c for c in plan.candidates if c.trial_steps]
+    assert len(tried) == 5
+    assert plan.trial_steps <= 300 / 4
+    assert plan.recommended
+    assert "In the convention of 'siren', with coordinates from -1 to 1" in str(
+        plan.reason(ReasonCode.NETWORK_SETTING)
+    )
+    assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    with pytest.raises(InputError, match="call your factory with"):
+        plan.field(tones())
+
+
+def test_whole_numbers_are_compared_once_each():
+    made = []
+
+    def octaves(count):
+        made.append(count)
+        return torch.nn.Sequential(torch.nn.Linear(1, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1))
+
+    plan = planning.plan(tones(), Budget(steps=60), network=octaves, library="nerf", choose="quick")
+    assert all(count == int(count) for count in made)
+    values = [units.convert(c.bandwidth[0] * 1.0, "bandwidth", "nerf") for c in plan.candidates]
+    assert len(set(values)) == len(values)
+    assert plan.trial_steps == 0
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (lambda _: 3.0, "network: expected a factory that returns a torch.nn.Module, got float"),
+        (siren(3.0), "network: expected a function that builds a network for a bandwidth, got Sequential"),
+        (
+            lambda omega: siren(omega, 2),
+            r"expected a network that returns 1 values per sample, \(3, 1\), got \(3, 2\)",
+        ),
+        (lambda _: torch.nn.Linear(4, 1), r"expected a network that takes \(3, 1\) coordinates"),
+        (
+            lambda _: torch.nn.Tanh(),
+            "expected a network with a linear layer at its end, got one without any",
+        ),
+    ],
+)
+def test_what_is_no_factory_of_a_fitting_network_is_refused(network, message):
+    with pytest.raises(InputError, match=message):
+        planning.plan(tones(), Budget(steps=60), network=network, library="siren")
+
+
+def test_a_factory_of_another_network_each_time_is_refused():
+    drawn = torch.Generator().manual_seed(0)
+
+    def other(_):
+        network = siren(3.0)
+        network[-1].bias.data.copy_(torch.rand(1, generator=drawn))
+        return network
+
+    with pytest.raises(
+        InputError, match="the same network for the same value and seed of torch, got two different"
+    ):
+        planning.plan(tones(), Budget(steps=60), network=other, library="siren")
+
+
+def test_the_global_generator_stays_and_few_samples_are_told():
+    before = torch.random.get_rng_state()
+    few = signals.synthetic.harmonics([2], samples=16)
+    plan = planning.plan(few, Budget(steps=60), network=siren, library="siren")
+    assert torch.equal(before, torch.random.get_rng_state())
+    assert plan.reason(ReasonCode.TOO_FEW_SAMPLES).values["samples"] == 16
+    assert plan.setting.value > 0

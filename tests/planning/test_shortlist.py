@@ -1,0 +1,83 @@
+"""The shortlist's ridge regressions, against the formula written out with other matrices."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+
+from overtone import signals
+from overtone.errors import InputError
+from overtone.planning import _shortlist
+from overtone.planning._shortlist import RidgeScorer, last_hidden
+
+
+def split(samples=60, channels=1):
+    x = np.linspace(0, 1, samples, endpoint=False)
+    waves = np.stack([np.sin(2 * np.pi * 3 * x) + 5 * c for c in range(channels)], 1)
+    signal = signals.points(x[:, None], waves)
+    return signal.with_held_out(torch.arange(samples) % 4 == 1)
+
+
+def network(seed, width=300, scale=20.0):
+    with torch.random.fork_rng():
+        torch.manual_seed(seed % (1 << 62))
+        first = torch.nn.Linear(1, width, dtype=torch.float64)
+        first.weight.data.mul_(scale)
+        return torch.nn.Sequential(first, torch.nn.ReLU(), torch.nn.Linear(width, 1, dtype=torch.float64))
+
+
+def written_out(signal, build, steps):
+    """Geometric mean over draws of the error, by least squares with rows sqrt(ridge) below the features."""
+    values = signal.normalisation.apply(signal.values.double())
+    errors = []
+    for draw in range(_shortlist.DRAWS):
+        net = build(_shortlist.derive_seed(0, "shortlist", str(draw), "0"))
+        hidden = net[1](net[0](signal.coords)).detach()
+        features = torch.cat([hidden / math.sqrt(hidden.shape[1]), torch.ones(len(hidden), 1)], 1)
+        train, held = features[signal.train_index], features[signal.held_out_index]
+        root = math.sqrt(2e-5 / steps * len(train)) * torch.eye(train.shape[1], dtype=torch.float64)
+        rows, target = torch.cat([train, root]), values[signal.train_index]
+        target = torch.cat([target, torch.zeros(train.shape[1], target.shape[1], dtype=torch.float64)])
+        weights = torch.linalg.lstsq(rows, target, driver="gelsd").solution
+        errors.append(float((held @ weights - values[signal.held_out_index]).square().mean()))
+    return math.exp(np.log(errors).mean())
+
+
+@pytest.mark.parametrize(("samples", "channels"), [(60, 1), (60, 3), (900, 1)])
+def test_the_error_is_that_of_the_formula_in_primal_and_dual_form(samples, channels):
+    signal = split(samples, channels)
+    score = RidgeScorer(signal, 200, 0).score(network, trial_steps=20)
+    assert score.error == pytest.approx(written_out(signal, network, 200), rel=1e-6)
+    assert score.trial_error == pytest.approx(written_out(signal, network, 20), rel=1e-6)
+    assert score.best_error <= score.error
+    assert 0 < score.spread_db < 10
+
+
+def test_narrow_networks_are_copied():
+    built = []
+
+    def narrow(seed):
+        built.append(seed)
+        return network(seed, width=100)
+
+    RidgeScorer(split(), 200, 0).score(narrow)
+    assert len(built) == len(set(built)) == 3 * _shortlist.DRAWS
+
+
+def test_a_network_that_cannot_learn_the_signal_scores_worse():
+    scorer = RidgeScorer(split(300), 500, 0)
+    fitting, flat = (scorer.score(lambda seed, s=s: network(seed, scale=s)).error for s in (20.0, 0.3))
+    assert fitting < flat / 2
+    exploded = scorer.score(lambda seed: network(seed, scale=math.inf))
+    assert exploded.error == math.inf
+
+
+def test_the_last_hidden_layer_is_that_of_the_last_call():
+    with pytest.raises(InputError, match="a linear layer at its end"):
+        last_hidden(torch.nn.ReLU(), torch.zeros(3, 2))
+    first, second = torch.nn.Linear(2, 4), torch.nn.Linear(4, 1)
+    # Registered in another order than they are called.
+    network = torch.nn.ModuleDict({"b": second, "a": first})
+    network.forward = lambda x: second(first(x))
+    assert torch.equal(last_hidden(network, torch.ones(3, 2)), first(torch.ones(3, 2)).detach())
