@@ -27,7 +27,7 @@ def test_points_are_fitted_watched_and_reported(tmp_path):
     assert run.psnr["held_out"] > 15
     assert run.record.attrs["frequency_unit"] == "cycles per coordinate"
     assert run.record.attrs["kind"] == "points"
-    assert any("kernel regression" in reason for reason in run.record.attrs["reasons"])
+    assert any("ridge regression" in reason for reason in run.record.attrs["reasons"])
     error = (run.predict().double() - run.signal.values).square()[run.signal.held_out_index].mean()
     assert run.psnr["held_out"] == pytest.approx(10 * np.log10(run.signal.peak**2 / float(error)), abs=1e-3)
     assert "Plan: bandwidth" in run.report().read_text(encoding="utf-8")

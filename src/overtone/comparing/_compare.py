@@ -64,7 +64,7 @@ def compare(
     overwrite: bool = False,
     workers: Workers | None = None,
     progress: bool = False,
-    choose: Choosing | str = Choosing.THOROUGH,
+    choose: Choosing | str | None = None,
 ) -> ComparisonResult:
     """Fit networks, kernel regression and interpolation to the same samples, and compare them on held-out samples.
 
@@ -92,7 +92,7 @@ def compare(
             script that passes them must be guarded by `if __name__ == "__main__"`.
         progress: Whether to report finished parts on stderr.
         choose: "thorough" tries several bandwidths of each network for real, for a quarter of a run in all; "quick"
-            does not.
+            does not. None is thorough.
 
     Returns:
         The comparison.
@@ -115,7 +115,7 @@ def compare(
         raise InputError("at least one seed", f"{seeds}", "pass for instance 3", "seeds")
     seeds, seed = whole(seeds, "seeds", 1, MAX_SEEDS), whole(seed, "seed", 0)
     target_device = find_device(device)
-    how = parse_enum(Choosing, choose, "choose")
+    choosing = parse_enum(Choosing, choose or Choosing.THOROUGH, "choose")
     report = _report if progress else _silent
     split = hold_out(require_grid(signal, "a comparison"), held_out, seed)
     task = ComparisonTask.without_bandwidth(split)
@@ -128,9 +128,11 @@ def compare(
     stored = None if overwrite else stored_size_limits(folder.path, budget)
     limits = stored or SizeLimits.of(task, budget, target_device)
     report(f"compare {signal.name}: choosing the bandwidth from the training samples")
-    task = task.choose_bandwidth(budget, how, target_device)
+    task = task.choose_bandwidth(budget, choosing, target_device)
     known = {} if overwrite else stored_bandwidths(folder.path, budget)
-    task = replace(task, bandwidths=known | _bandwidths(task, selected, budget, how, target_device, known))
+    task = replace(
+        task, bandwidths=known | _bandwidths(task, selected, budget, choosing, target_device, known)
+    )
     # Some encodings have more parameters at the bandwidth that was chosen.
     for candidate in selected.values():
         candidate.check(task, budget, target_device)

@@ -97,8 +97,8 @@ class Plan(Displayed):
         bandwidth = " x ".join(f"{value:.3g}" for value in self.bandwidth)
         ending = "" if self.recommended else "; not recommended"
         if self.setting is not None:
-            own = f"{self.setting.value:.3g} ({self.setting.library})"
-            return f"<Plan: own network at {own}, {self.steps} steps{ending}>"
+            value = f"{self.setting.value:.3g} ({self.setting.library})"
+            return f"<Plan: own network at {value}, {self.steps} steps{ending}>"
         return (
             f"<Plan: {self.encoding.value} features of bandwidth {bandwidth}, {self.depth} layers of {self.width}, "
             f"{self.steps} steps{ending}>"

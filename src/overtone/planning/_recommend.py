@@ -111,8 +111,10 @@ def plan(
     choose = parse_enum(Choosing, choose, "choose")
     split = ensure_held_out(validate(signal), seed)
     if network is not None:
-        own = OwnNetwork(network, signal if split is None else split, library, domain)
-        return _plan_own(signal, split, own, budget or Budget(), lr or LEARNING_RATE, choose, seed, device)
+        factory = OwnNetwork(network, signal if split is None else split, library, domain)
+        return _plan_own(
+            signal, split, factory, budget or Budget(), lr or LEARNING_RATE, choose, seed, device
+        )
     size = size or run_size(signal if split is None else split, budget or Budget(), device)
     size = size if lr is None else replace(size, lr=lr)
     model = ModelConfig(width=size.width, depth=size.depth, features=size.features)
@@ -188,7 +190,7 @@ def plan_model(
 def _plan_own(
     signal: Signal[Geometry],
     split: Signal[Geometry] | None,
-    own: OwnNetwork,
+    factory: OwnNetwork,
     budget: Budget,
     lr: float,
     choose: Choosing,
@@ -198,7 +200,7 @@ def _plan_own(
     """Plan for a network of the caller, whose sizes and kind are not known."""
     context = _context(signal.geometry, signal, None)
     middle = context.ladder[min(2, context.rungs - 1)]
-    field = own.build(middle, seed)
+    field = factory.build(middle, seed)
     steps = budget.steps or STEPS
     if budget.seconds is not None:
         possible = step_seconds(field, split or signal, torch.device(device))
@@ -210,22 +212,22 @@ def _plan_own(
         few = {"samples": len(signal.values), "fallback": context.fallback}
         reasons = [*context.reasons, Reason(ReasonCode.TOO_FEW_SAMPLES, few)]
         return make_plan(
-            EncodingKind.NONE, context.estimate, size, reasons, setting=own.setting(context.estimate)
+            EncodingKind.NONE, context.estimate, size, reasons, setting=factory.setting(context.estimate)
         )
 
     def build(entry: Entry, seed: int) -> Field:
-        return own.build(entry[1], seed)
+        return factory.build(entry[1], seed)
 
     comparison = BandwidthComparison(split, build, OWN, training, choose, seed, device)
     if not comparison.varies:
         reasons = [*context.reasons, Reason(ReasonCode.CONSTANT_HELD_OUT)]
         return make_plan(
-            EncodingKind.NONE, context.estimate, size, reasons, setting=own.setting(context.estimate)
+            EncodingKind.NONE, context.estimate, size, reasons, setting=factory.setting(context.estimate)
         )
-    result = comparison.compare([(None, b) for b in own.distinct(context.ladder[: context.rungs])])
+    result = comparison.compare([(None, b) for b in factory.distinct(context.ladder[: context.rungs])])
     explained = 1 - result.error / result.baseline
     worthwhile = is_recommended(explained, result.held_out)
-    setting = own.setting(result.chosen.bandwidth)
+    setting = factory.setting(result.chosen.bandwidth)
     closing = [
         Reason(ReasonCode.NETWORK_SETTING, asdict(setting)),
         Reason(ReasonCode.EXPLAINED_POWER, {"fraction": explained, "recommended": worthwhile}),
