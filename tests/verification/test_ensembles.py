@@ -120,6 +120,16 @@ def test_two_forecasts_are_compared_sample_by_sample() -> None:
     np.testing.assert_allclose(comparison.second.residual, alone.residual)
 
 
+def test_another_forecast_has_the_form_of_the_first() -> None:
+    truth, other = np.random.default_rng(0).standard_normal((2, 12, 1, 32))
+    for form in (lambda x: x, lambda x: {"a": x[:, 0]}):
+        named = ot.verify(form(0.5 * truth), form(truth), against={"rival": form(other)}, periodic=True)
+        assert [c.other for c in named.comparisons] == ["rival"]
+        single = ot.verify(form(0.5 * truth), form(truth), against=form(other), periodic=True)
+        assert [c.other for c in single.comparisons] == ["other"]
+        np.testing.assert_allclose(single.comparisons[0].difference, named.comparisons[0].difference)
+
+
 def test_a_forecast_that_loses_to_climatology_and_persistence_is_said_to() -> None:
     """The truth is an AR(1) process: persistence wins at first, climatology later, a good forecast always."""
     generator = np.random.default_rng(0)

@@ -130,7 +130,7 @@ def verify(
         if name not in BASELINES:
             raise InputError(f"one of {', '.join(BASELINES)}", repr(name), "choose among them", "baselines")
     names = None if variables is None else tuple(variables)
-    others = _named(against)
+    others = _named(against, forecast)
     options = _Options(level, byte_count(memory), anomalies, "climatology" in baselines)
     labelled = [_has_coordinates(data) for data in (forecast, truth, *others.values())]
     if any(labelled):
@@ -168,15 +168,14 @@ def _measured(pairs: Pairs, options: _Options, dask: Any) -> Verification:
         executor.close()
 
 
-def _named(against: Any) -> dict[str, Any]:
+def _named(against: Any, forecast: Any) -> dict[str, Any]:
     """Return forecasts to compare with by name; a single one is called `other`."""
     if against is None:
         return {}
-    # A mapping of arrays is one forecast of named variables.
+    arrays = isinstance(forecast, Mapping) and not _has_coordinates(forecast)
     several = isinstance(against, Mapping) and not _has_coordinates(against)
-    several = several and any(
-        isinstance(v, Mapping) or _has_coordinates(v) or np.ndim(v) > 3 for v in against.values()
-    )
+    # Beside named arrays, a mapping of arrays is one forecast.
+    several = several and not (arrays and not all(isinstance(v, Mapping) for v in against.values()))
     return {str(name): data for name, data in against.items()} if several else {"other": against}
 
 
