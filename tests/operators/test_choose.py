@@ -5,10 +5,16 @@ import torch
 
 import overtone as ot
 from overtone import operators, signals
+from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.fitting import ModelConfig
 from overtone.operators import ChoiceVerdict
 from overtone.operators._choose import _winner
+from overtone.operators._features import FourierFeatures
+from overtone.operators._folds import fold_losses
+from overtone.operators._kernel import zero_loss
+from overtone.operators._least_squares import solve
+from overtone.operators._linear_part import checks
 from tests.operators.problems import TAU, gradient, helmholtz, relative_error, second
 
 SMALL = ModelConfig("gaussian", activation="tanh", width=32, depth=2, features=32)
@@ -141,6 +147,39 @@ def test_measurements_of_samples_are_chosen_for_too_and_too_few_leave_fields_ope
     assert choice.best.cycles == 1
     few = signals.measured(lambda v: blur[::12] @ v, lambda w: blur[::12].T @ w, blur[::12] @ truth, grid)
     assert operators.choose_bandwidth(few, SMALL, steps=20, cycles=(4,)).kernel.undetermined > 5
+
+
+def test_measurements_that_no_bandwidth_predicts_are_answered_with_cannot_tell():
+    grid = signals.Grid.unit_box((32,))
+    noise = torch.randn(32, 1, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    measured = signals.measured(lambda v: v, lambda w: w, noise, grid)
+    choice = operators.choose_bandwidth(measured, SMALL, steps=20, cycles=(4, 16))
+    assert choice.verdict is ChoiceVerdict.CANNOT_TELL
+    assert choice.best.cycles == 4
+    assert "at none does least squares predict held-out measurements better than zero does" in str(choice)
+
+
+def test_losses_over_splits_are_those_of_each_split():
+    grid = signals.Grid.unit_box((40,), periodic=True)
+    matrix = torch.fft.fft(torch.eye(40, dtype=torch.complex128), dim=0)[::2]
+    truth = torch.sin(TAU * 2 * grid.coords())
+    groups = torch.arange(20) // 2
+    measured = signals.measured(
+        lambda v: matrix @ v.to(matrix.dtype),
+        lambda w: (matrix.mH @ w).real,
+        matrix @ (truth + 0j),
+        grid,
+        groups=groups,
+    )
+    features = FourierFeatures.of([(2.0,)], 10, 0)
+    known = checks(measured)
+    values = fold_losses(measured, features, known, 0.25, 0)
+    for position, ridge in enumerate((1e-3, 1e-4, 1e-5)):
+        product = 1.0
+        for number in range(5):
+            fitted, held_out = measured.split(0.25, derive_seed(0, "fold", str(number)))
+            product *= float(held_out.loss(solve(fitted, features, ridge, known))) / zero_loss(held_out)
+        assert values[position] == pytest.approx(product**0.2, rel=1e-6)
 
 
 def test_a_function_that_builds_networks_is_as_good_as_settings():

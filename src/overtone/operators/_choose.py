@@ -15,9 +15,11 @@ from overtone import units
 from overtone._config import Activation, EncodingKind, ModelConfig
 from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
+from overtone.operators import _folds
 from overtone.operators._advice import Advice, advise
 from overtone.operators._derivatives import multi_indices
 from overtone.operators._features import Applied, Builder, ConfiguredNetwork, NetworkFeatures
+from overtone.operators._folds import is_measurement
 from overtone.operators._kernel import KernelSolution, domain_points, kernel_solution, zero_loss
 from overtone.operators._least_squares import RidgeSolver, Solution, solve
 from overtone.operators._linear_part import Check, checks, linear_part
@@ -95,7 +97,8 @@ class Choice:
     Attributes:
         problem: The measured field.
         verdict: RANKED by least squares alone; RACED where a short training decided between the best; PILOT by short
-            trainings of all candidates; CANNOT_TELL for equations with several stable states.
+            trainings of all candidates; CANNOT_TELL for equations with several stable states, and for
+            measurements of which no bandwidth predicts held-out ones better than zero does.
         best: The chosen candidate.
         candidates: All of them, lowest first.
         steps: Steps of the training that the choice is for.
@@ -128,7 +131,7 @@ class Choice:
     @property
     def uncertain(self) -> bool:
         """Whether the ranking is weak, because least squares at the ridges of training leaves much of the data."""
-        return self.best.loss > UNCERTAIN
+        return self.best.loss > UNCERTAIN and not is_measurement(self.problem)
 
     @property
     def kernel_is_better(self) -> bool:
@@ -179,6 +182,10 @@ def choose_bandwidth(
     else by held-out loss. Nonlinear equations take Gauss-Newton steps; where they do not settle, all candidates are
     trained briefly. Equations with several stable states are outside the method, and the verdict says so.
 
+    Measurements of samples, without derivatives, are ranked by least squares alone: with 1e-3 to 1e-5 of the largest
+    eigenvalue and held-out losses over five splits. If none is below that of the zero field, the verdict is CANNOT_TELL
+    and the lowest bandwidth is returned.
+
     Args:
         problem: From `operators.equation`, `signals.measured` or another source.
         network: Settings (Gaussian features, 3 x 64 tanh by default), or a function (bandwidth per axis in cycles per
@@ -211,8 +218,11 @@ def choose_bandwidth(
     zero = zero_loss(held_out) or 1.0
     ladder = sorted(float(c) for c in cycles)
     sigmas = [_per_axis(problem, c) for c in ladder]
+    samples = is_measurement(problem)
     candidates = [
-        _candidate(fitted, held_out, builder, c, sigma, known, zero, seed)
+        _measured_candidate(problem, builder, c, sigma, known, share, seed)
+        if samples
+        else _candidate(fitted, held_out, builder, c, sigma, known, zero, seed)
         for c, sigma in zip(ladder, sigmas, strict=True)
     ]
     kernel = kernel_solution(fitted, held_out, sigmas, known, seed=seed)
@@ -228,7 +238,8 @@ def choose_bandwidth(
             candidates[position] = replace(candidates[position], trained=judge(module))
     best = _winner(candidates, entrants, verdict)
     features = NetworkFeatures.of(builder, _bandwidth(sigmas[best]), seed, problem.geometry.axes)
-    solution = solve(problem, features, RIDGES[0], known)
+    ridge = _folds.RIDGES[1] if samples else RIDGES[0]
+    solution = solve(problem, features, ridge, known)
     advice = advise(problem, known, kernel if kernel.trusted else solution, solution, seed)
     return Choice(
         problem, verdict, candidates[best], tuple(candidates), steps, kernel, known, solution, advice
@@ -300,11 +311,32 @@ def _candidate(
     return TriedBandwidth(cycles, sigma, tuple(loss / zero for loss in losses))
 
 
+def _measured_candidate(
+    problem: Measured,
+    builder: Builder,
+    cycles: float,
+    sigma: tuple[float, ...],
+    known: tuple[Check, ...],
+    share: float,
+    seed: int,
+) -> TriedBandwidth:
+    """Held-out losses on measurements, over several splits."""
+    features = NetworkFeatures.of(builder, _bandwidth(sigma), seed, problem.geometry.axes)
+    return TriedBandwidth(cycles, sigma, _folds.fold_losses(problem, features, known, share, seed))
+
+
 def _entrants(
     problem: Measured, candidates: Sequence[TriedBandwidth], known: tuple[Check, ...]
 ) -> tuple[ChoiceVerdict, list[int]]:
     """Positions of the candidates that are to be trained briefly, the best first, and the verdict."""
     everyone = sorted(range(len(candidates)), key=lambda i: candidates[i].loss)
+    if is_measurement(problem):
+        # Where nothing predicts what is held out better than zero does, the smoothest does the least harm.
+        return (
+            (ChoiceVerdict.RANKED, everyone[:1])
+            if candidates[everyone[0]].loss < 1
+            else (ChoiceVerdict.CANNOT_TELL, [0])
+        )
     if bistable(problem, known):
         return ChoiceVerdict.CANNOT_TELL, everyone
     linear = all(one.linear for one in known)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from overtone.operators._folds import is_measurement
+
 if TYPE_CHECKING:
     from overtone.operators._choose import Choice
 
@@ -28,6 +30,11 @@ def _per_axis(values: tuple[float, ...]) -> str:
 def _bandwidth(choice: Choice) -> str:
     unit = choice.problem.geometry.frequency_unit
     head = f"sigma {_per_axis(choice.sigma)} {unit} ({choice.best.cycles:g} cycles per domain)"
+    if choice.verdict.value == "cannot tell" and is_measurement(choice.problem):
+        return (
+            "Cannot tell which bandwidth is best: at none does least squares predict held-out measurements better than "
+            f"zero does. {head} is the smoothest, which does the least harm."
+        )
     return {
         "ranked": f"{head}: the least held-out loss by least squares on the network's own random features.",
         "raced": f"{head}: the best by least squares on the network's own random features, and by a short training "
@@ -54,7 +61,8 @@ def _kernel(choice: Choice) -> list[str]:
             f"The data leave {kernel.undetermined} of {kernel.resolved} fields undetermined: no solution is unique, "
             "whatever the network."
         ]
-    if kernel.relative_residual > CONTRADICTION and all(known.linear for known in choice.checks):
+    linear = all(known.linear for known in choice.checks)
+    if kernel.relative_residual > CONTRADICTION and linear and not is_measurement(choice.problem):
         return [
             f"No smooth field comes nearer to all data than {kernel.relative_residual:.0%}: boundary data may "
             "contradict each other or the equation, or the solution has jumps."
