@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import xarray as xr
 
-from overtone._utils.text import count, number
+from overtone._utils.text import count, number, plural
 from overtone.records.metrics._field_runs import BLUR, FieldRun
 from overtone.records.metrics._field_scores import CrossingCode, FactCode, FieldScore
 from overtone.reports._field_wording import fact_sentence, lead_sentences, name_of, resolution_sentence
@@ -18,6 +18,9 @@ FIELD_QUESTIONS = (
     "What should I do?",
 )
 """What the answers of `field_answers` answer."""
+
+_RANGES = 3
+"""Ranges of wavelengths of one variable of which the first screen speaks."""
 
 _FIRST = 3
 """Variables or lead times of which the first screen speaks."""
@@ -78,13 +81,18 @@ def _wrong(run: FieldRun, indices: list[int]) -> list[str]:
     lines = []
     for index in indices:
         score = run.scores[index]
+        wrong = [fact for fact in score.facts_with_one_blur if fact.code is not FactCode.GOOD]
         texts = []
-        for fact in score.facts_with_one_blur:
-            if fact.code is not FactCode.GOOD:
-                step = run.since(index, fact)
-                text = fact_sentence(run, score, fact).rstrip(".")
-                # What holds from the first row on is as old as the run.
-                texts.append(f"{text}." if step == run.steps[0] else f"{text}, since step {count(step)}.")
+        for fact in wrong[:_RANGES]:
+            step = run.since(index, fact)
+            text = fact_sentence(run, score, fact).rstrip(".")
+            # What holds from the first row on is as old as the run.
+            texts.append(f"{text}." if step == run.steps[0] else f"{text}, since step {count(step)}.")
+        if len(wrong) > _RANGES:
+            more = plural(len(wrong) - _RANGES, "more range")
+            end = number(run.geometry.wavelength(wrong[-1].high))
+            verb = "is" if len(wrong) == _RANGES + 1 else "are"
+            texts.append(f"{name_of(score)}: {more} down to {end} {run.geometry.unit} {verb} wrong too.")
         lines += _named(run, score, texts)
     return lines or ["No scale is blurred, noisy or in the wrong place beyond its interval."]
 

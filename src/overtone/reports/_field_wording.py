@@ -222,7 +222,7 @@ _DEFECTS: tuple[tuple[str, tuple[FactCode | EnsembleFactCode, ...]], ...] = (
 
 def _few(v: Mapping[str, Any], _: str) -> str:
     dependent = (
-        f", which are worth about {number(v['effective'], 2)} independent ones"
+        f", which are worth about {number(v['effective'], 2)} independent ones,"
         if v["effective"] < v["samples"]
         else ""
     )
