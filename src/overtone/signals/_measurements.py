@@ -109,11 +109,11 @@ def _conjugates(shape: tuple[int, ...]) -> Array:
     """Return (*shape) one number for each pair of opposite frequencies, frequency 0 in the middle."""
     frequencies = np.stack(np.meshgrid(*(np.arange(n) - n // 2 for n in shape), indexing="ij"), axis=-1)
     # The index of -k modulo the lattice: of an even axis, -N / 2 is its own opposite.
-    own, opposite = (
+    index, opposite = (
         np.ravel_multi_index(np.moveaxis(k % np.array(shape), -1, 0), shape)
         for k in (frequencies, -frequencies)
     )
-    return np.minimum(own, opposite)
+    return np.minimum(index, opposite)
 
 
 def projections(
@@ -191,8 +191,8 @@ def _ray_matrix(angles: Array, detectors: int, side: int, source: float | None) 
     """Return the sparse (rays, side^2) matrix of ray integrals, with lengths in samples."""
     from scipy import sparse
 
-    reach = side / math.sqrt(2) + 1
-    along = np.arange(-reach, reach + RAY_STEP, RAY_STEP)
+    radius = side / math.sqrt(2) + 1
+    along = np.arange(-radius, radius + RAY_STEP, RAY_STEP)
     across = np.arange(detectors) - detectors // 2
     centre = side // 2
     rows, columns, weights = [], [], []
