@@ -29,8 +29,8 @@ def verdict_reason(study: Study, result: StudyResult) -> str:
     positive = "" if result.positive is None else f"; positive control: {result.positive}"
     values = f"Measured: {values}; control: {result.control}{positive}."
     if judgement.verdict is Verdict.SUPPORTED:
-        here = "" if result.size is StudySize.FULL else ", at this size"
-        return f"Every condition meets the criterion, {criterion}{here}. {values}"
+        limits = "" if result.size is StudySize.FULL else ", at this size"
+        return f"Every condition meets the criterion, {criterion}{limits}. {values}"
     if judgement.verdict in (Verdict.REFUTED, Verdict.NOT_REPRODUCED):
         smaller = "" if judgement.verdict is Verdict.REFUTED else ", in a run smaller than the source's"
         return f"No condition meets the criterion, {criterion}{smaller}. {values}"
