@@ -105,7 +105,7 @@ def test_the_text_is_short_and_says_what_to_do_next(call, tmp_path):
     assert (answer.code, answer.err) == (0, "Reading a b.npy.\n")
     assert lines[0] == "a b.npy: array, 96 x 96 samples, 1 channel"
     assert max(map(len, lines)) <= 80
-    assert len(lines) <= 32
+    assert len(lines) <= 33
     assert "Spectrum in cycles per array" in lines
     assert any(line.startswith("Noise      White noise of standard deviation 0.0") for line in lines)
     assert any(line.startswith("Bandwidth  ") for line in lines)
@@ -139,21 +139,22 @@ def test_with_a_time_it_chooses_what_fit_would(call, tmp_path):
     np.save(tmp_path / "a.npy", waves((32, 32)))
     plan = call("scan", "a.npy", "--time", 5, "--json").json["plan"]
     run = call("fit", "a.npy", "--time", 0.2, "--json").json
-    assert run["bandwidth"] == pytest.approx(plan["bandwidth"], rel=0.5)
+    # Another length of the run may be best at the next candidate, a factor of 2 away.
+    assert all(0.49 < a / b < 2.01 for a, b in zip(run["bandwidth"], plan["bandwidth"], strict=True))
     said = call("scan", "a.npy", "--time", 5).out
     assert "Plan       gaussian to " in said
     assert said.splitlines()[-1] == "Next       overtone fit a.npy --time=5"
-    assert "so does --time SECONDS." in call("scan", "a.npy").out
-    assert "so does --time SECONDS." not in said
+    assert "--time shows it." in call("scan", "a.npy").out
+    assert "--time shows it." not in said
 
 
 def test_the_bandwidth_and_nyquist_are_said_once(call, tmp_path):
     np.save(tmp_path / "a.npy", waves((32, 32)))
     said = " ".join(call("scan", "a.npy").out.split())
     assert said.count("(Nyquist ") == 1
-    assert re.search(
-        r"Bandwidth [0-9. x]+ cycles per array\. 90 % of the signal's power lies below ", said
-    ), said
+    assert re.search(r"Spectrum [0-9. x]+ cycles per array\. 90 % of the signal's power lies below ", said), (
+        said
+    )
 
 
 def test_settings_borders_and_the_barron_constant_are_told(call, source):

@@ -135,9 +135,7 @@ def scan_command(
 HELD_OUT = 0.1
 """Part of the samples that fit holds out unless told otherwise."""
 
-COMPARES = (
-    "not chosen here: fit compares bandwidths and tries the best, in about {cost}; so does --time SECONDS."
-)
+COMPARES = "fit chooses it, in {cost} of the run; --time shows it."
 """What the spectrum's estimate is not, and what the full choice costs."""
 
 
@@ -194,7 +192,7 @@ def _text(result: Scan, fit: str, plan: Plan | None = None) -> str:
     noise, *why = map(str, result.reasons)
     value = f"{format_per_axis(result.bandwidth)} {unit}"
     measured = f"90 % of the signal's power lies below {value} "
-    cost = f"{in_words(choice_seconds(signal)).removeprefix('about ')} and at most a quarter of the run"
+    cost = f"{in_words(choice_seconds(signal))} and a quarter"
     if why and why[0].startswith(
         measured
     ):  # the number stands in front of its reason, which is not to repeat it
