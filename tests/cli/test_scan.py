@@ -138,9 +138,9 @@ def test_bars_are_logarithmic(call, tmp_path):
 def test_with_a_time_it_chooses_what_fit_would(call, tmp_path):
     np.save(tmp_path / "a.npy", waves((32, 32)))
     plan = call("scan", "a.npy", "--time", 5, "--json").json["plan"]
-    run = call("fit", "a.npy", "--time", 0.2, "--json").json
-    # Another length of the run may be best at the next candidate, a factor of 2 away.
-    assert all(0.49 < a / b < 2.01 for a, b in zip(run["bandwidth"], plan["bandwidth"], strict=True))
+    run = call("fit", "a.npy", "--time", 3, "--json").json
+    # Candidates are a factor of 2 apart, and what is timed differs from call to call: at most two of them.
+    assert all(0.24 < a / b < 4.01 for a, b in zip(run["bandwidth"], plan["bandwidth"], strict=True))
     said = call("scan", "a.npy", "--time", 5).out
     assert "Plan       gaussian to " in said
     assert said.splitlines()[-1] == "Next       overtone fit a.npy --time=5"

@@ -205,8 +205,10 @@ def _text(result: Scan, fit: str, plan: Plan | None = None) -> str:
         # By another name than what fit chooses, which may differ: this one is not compared with anything.
         "Spectrum": " ".join([value, *why]),
     }
-    if plan is None:
-        summary["Bandwidth"] = COMPARES.format(cost=cost)
+    chosen_value = None if plan is None else format_per_axis(plan.bandwidth)
+    summary["Bandwidth"] = (
+        COMPARES.format(cost=cost) if chosen_value is None else f"{chosen_value} {unit}, as fit chooses it."
+    )
     summary["Settings"] = f"{result.encoding_settings}."
     if result.barron_summary is not None:
         summary["Border"] = result.barron_summary.border
