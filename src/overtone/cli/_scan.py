@@ -135,7 +135,7 @@ def scan_command(
 HELD_OUT = 0.1
 """Part of the samples that fit holds out unless told otherwise."""
 
-COMPARES = "fit chooses it, in {cost} of the run; --time shows it."
+COMPARES = "fit chooses it, in {cost} of the run; see --time."
 """What the spectrum's estimate is not, and what the full choice costs."""
 
 
