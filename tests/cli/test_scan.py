@@ -144,8 +144,8 @@ def test_with_a_time_it_chooses_what_fit_would(call, tmp_path):
     said = call("scan", "a.npy", "--time", 5).out
     assert "Plan       gaussian to " in said
     assert said.splitlines()[-1] == "Next       overtone fit a.npy --time=5"
-    assert "see --time." in call("scan", "a.npy").out
-    assert "see --time." not in said
+    assert "see --time." in " ".join(call("scan", "a.npy").out.split())
+    assert "see --time." not in " ".join(said.split())
 
 
 def test_the_bandwidth_and_nyquist_are_said_once(call, tmp_path):
