@@ -272,3 +272,22 @@ def test_expectations_are_ordered_and_noise_narrows_them(error, share, held_out)
     for found in (alone, noisy):
         assert found.low < found.psnr < found.high
     assert noisy.high - noisy.low <= alone.high - alone.low + 1e-9
+
+
+def test_of_large_pictures_trials_around_the_spectrum_decide():
+    # Fine detail over 128 x 128 samples, more than a regression takes: random features rank smoothness instead.
+    signal = signals.synthetic.power_law((128, 128), 1.0, seed=1)
+    size = RunSize(width=32, depth=2, features=32, steps=160, batch=1024, lr=2e-3)
+    chosen = planning.plan(signal, size=size)
+    estimate = planning.recommend_bandwidth(signal, planning.measure_noise(signal)).bandwidth
+    factors = [c.bandwidth[0] / estimate[0] for c in chosen.candidates]
+    assert factors == pytest.approx([0.5, 1.0, 2.0])
+    assert all(c.trial_psnr is not None for c in chosen.candidates)
+    best = max(c.trial_psnr for c in chosen.candidates)
+    (kept,) = [c for c in chosen.candidates if c.chosen]
+    later = chosen.candidates[chosen.candidates.index(kept) + 1 :]
+    assert kept.trial_psnr >= best - 1.0
+    assert all(c.trial_psnr < best - 1.0 for c in later)
+    assert chosen.expected is None
+    quick = planning.plan(signal, size=size, choose="quick")
+    assert quick.bandwidth == pytest.approx(estimate)

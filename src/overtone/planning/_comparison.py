@@ -16,7 +16,7 @@ from overtone.errors import RunError
 from overtone.nn import Field
 from overtone.planning._held_out import tie_threshold_db
 from overtone.planning._reasons import Reason, ReasonCode
-from overtone.planning._shortlist import RidgeScore, RidgeScorer
+from overtone.planning._shortlist import SAMPLES, RidgeScore, RidgeScorer
 from overtone.signals import Geometry, Signal
 
 LOWEST_CYCLES, RATIO = 0.25, 2.0
@@ -41,6 +41,10 @@ MAX_AXES = 24
 
 AXIS_FACTOR = 4.0
 """Factor by which one axis's bandwidth is changed against the others'."""
+
+AROUND, LATER_DB = (0.5, 1.0, 2.0), 1.0
+"""Factors of the spectrum's bandwidth that are tried where a signal is too large for the regressions, and what longer
+training of so many samples gains at the higher bandwidths, in dB."""
 
 TINY = 1e-300
 """Smallest error that is turned into dB."""
@@ -218,21 +222,28 @@ class BandwidthComparison:
         return tie_threshold_db(self._scorer.held_out)
 
     def compare(
-        self, ladder: Sequence[Entry], others: Callable[[Entry], Sequence[Entry]] | None = None
+        self,
+        ladder: Sequence[Entry],
+        others: Callable[[Entry], Sequence[Entry]] | None = None,
+        spectrum: tuple[float, ...] | None = None,
     ) -> Comparison:
         """Compare a ladder of bandwidths.
 
         Args:
             ladder: The candidates.
             others: Further entries that are tried beside the best of the ladder, whatever the shortlist says of them.
+            spectrum: The bandwidth that the spectrum recommends. Of signals too large for the regressions it is tried
+                as well.
         """
         others_of = others or (lambda _: ())
-        trial_steps = self._trial_steps(self._ranking.tried + len(others_of(ladder[0])))
-        for entry in ladder:
+        around = self._around(ladder[0], spectrum)
+        tried = len(around) or self._ranking.tried + len(others_of(ladder[0]))
+        trial_steps = self._trial_steps(tried)
+        for entry in around or ladder:
             self._score(entry, trial_steps)
-        axis_reasons = self._refine_axes(trial_steps)
+        axis_reasons = [] if around else self._refine_axes(trial_steps)
         ranked = sorted(self._scores, key=lambda entry: self._scores[entry].error)
-        finalists = ranked[: self._ranking.tried]
+        finalists = around or ranked[: self._ranking.tried]
         extra = [entry for entry in others_of(ranked[0]) if entry not in finalists]
         for entry in extra:
             self._score(entry, trial_steps)
@@ -240,8 +251,32 @@ class BandwidthComparison:
         if trial_steps:
             for entry in finalists:
                 self._trials[entry] = self._try(entry, trial_steps)
-        chosen = min(finalists, key=self._combined_db)
+        # Without trials nothing ranks the entries of a large signal; the spectrum's is the estimate.
+        chosen = self._latest(around) if around else min(finalists, key=self._combined_db)
         return self._result(chosen, axis_reasons)
+
+    def _around(self, first: Entry, spectrum: tuple[float, ...] | None) -> list[Entry]:
+        """Entries around the spectrum's bandwidth, for signals too large for the regressions; else none.
+
+        A few hundred random features cannot represent the detail of many samples, which training learns: regressions
+        then rank smoothness. Overfitting, which they see, is no danger with so many samples.
+        """
+        if spectrum is None or not self.is_large:
+            return []
+        return [(first[0], tuple(factor * b for b in spectrum)) for factor in AROUND]
+
+    def _latest(self, around: Sequence[Entry]) -> Entry:
+        """The highest entry whose trial is within `LATER_DB` of the best; without trials that of the spectrum."""
+        if not self._trials:
+            return around[AROUND.index(1.0)]
+        best = min(_db(self._trials[entry].error) for entry in around)
+        close = [entry for entry in around if _db(self._trials[entry].error) <= best + LATER_DB]
+        return close[-1]
+
+    @property
+    def is_large(self) -> bool:
+        """Whether the network has Fourier features and the signal too many samples for the regressions."""
+        return self._ranking is FOURIER and self._signal.train_index.numel() > SAMPLES
 
     def _trial_steps(self, count: int) -> int:
         """Steps of one of so many trials; 0 where none is to be or can be made."""
@@ -318,6 +353,8 @@ class BandwidthComparison:
     @property
     def _shortlist_counts(self) -> bool:
         """Whether the regressions predict the trials well enough to be judged together with them."""
+        if self.is_large:
+            return False
         differences = [
             _db(trial.error) - _db(self._scores[entry].trial_error)
             for entry, trial in self._trials.items()
@@ -391,6 +428,7 @@ class BandwidthComparison:
             "shortlist_counts": self._shortlist_counts,
             "uncertainty_db": self._ranking.regret_with_trials if spent else self._ranking.regret,
             "quick": self._choose is Choosing.QUICK,
+            "large": self.is_large,
             "enough_steps": shortest,
         }
         return Reason(ReasonCode.CANDIDATES, values, self._signal.geometry.frequency_unit)

@@ -209,13 +209,25 @@ def _candidates(v: Mapping[str, Any], unit: str) -> str:
             f"{format_per_axis(b)}: {'diverged' if p is None else f'{p:.1f} dB'}"
             for b, p in zip(v["tried"], v["trial_psnr"], strict=True)
         )
+        # Plans of earlier versions do not say whether there were too many samples.
+        which = "They" if v.get("large") else f"The best {len(v['tried'])}"
         text += (
-            f" The best {len(v['tried'])} were then trained for {plural(v['trial_steps'], 'step')} each, "
+            f" {which} were then trained for {plural(v['trial_steps'], 'step')} each, "
             f"{percent(v['spent_steps'] / v['steps'])} of the run in all ({levels} on held-out samples)."
         )
+        if v.get("large"):
+            return (
+                f"{text} {chosen} is used, the highest within 1 dB of the best: with so many samples higher bandwidths "
+                "gain in longer training."
+            )
         judged = "by trial and regression together" if v["shortlist_counts"] else "by its trial"
         return f"{text} {chosen} is used, the best {judged}; {sure}."
-    text += f" {chosen} is used, the best by regression alone; {sure}."
+    by = (
+        "the spectrum's, since so many samples hold more than regressions show"
+        if v.get("large")
+        else "the best by regression alone"
+    )
+    text += f" {chosen} is used, {by}; {sure}."
     if not v["quick"]:
         text += (
             f" {plural(v['steps'], 'step')} are too few to try the best ones for real; "

@@ -166,11 +166,16 @@ def plan_model(
     if not comparison.varies:
         reasons = [*context.reasons, Reason(ReasonCode.CONSTANT_HELD_OUT)]
         return make_plan(kind, context.estimate, size, reasons)
-    result = comparison.compare(ladder, _others(split, model))
+    spectrum = None if _is_scattered(signal) else context.estimate
+    result = comparison.compare(ladder, _others(split, model), spectrum)
     chosen = result.chosen
     explained = 1 - result.error / result.baseline
     worthwhile = is_recommended(explained, result.held_out)
     expected = expected_psnr(result.error, context.variance, result.held_out, signal.peak)
+    closing = outcome_reasons(explained, worthwhile, expected, size)
+    # Of signals too large for the regressions only the short trials are known, which say little of the whole run.
+    if comparison.is_large and spectrum is not None:
+        closing = [reason for reason in closing if reason.code is not ReasonCode.EXPECTED_PSNR]
     ranked = sorted(
         (c for c in result.candidates if not c.chosen and math.isfinite(c.psnr)), key=lambda c: -c.psnr
     )
@@ -178,9 +183,9 @@ def plan_model(
         chosen.encoding or kind,
         chosen.bandwidth,
         size,
-        [*context.reasons, *result.reasons, *outcome_reasons(explained, worthwhile, expected, size)],
+        [*context.reasons, *result.reasons, *closing],
         recommended=worthwhile,
-        expected=expected,
+        expected=None if comparison.is_large and spectrum is not None else expected,
         alternatives=tuple(Alternative(c.encoding or kind, c.bandwidth, c.psnr) for c in ranked),
         candidates=result.candidates,
         trial_steps=result.trial_steps,
