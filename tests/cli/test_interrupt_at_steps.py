@@ -22,7 +22,7 @@ from tests.cli.calling import TINY, ask, waves
 PARTS = (
     "overtone.cli._fit:read_samples",
     "overtone.fitting._prepare:resolve_run_size",
-    "overtone.fitting._prepare:make_plan",
+    "overtone.fitting._prepare:plan_model",
     "overtone.fitting._fit:seconds_after_training",
     "overtone.fitting._fit:make_view",
     "overtone.fitting._fit:train",
