@@ -66,7 +66,7 @@ def test_the_time_of_large_fields_is_stated(call, monkeypatch) -> None:  # noqa:
 
 
 def test_a_comparison_states_its_total_and_what_it_excludes(call, source, monkeypatch) -> None:  # noqa: F811
-    def choose(_: object) -> None:
+    def choose(*_: object) -> None:
         raise InputError("nothing", "that", "stop")
 
     monkeypatch.setattr(ComparisonTask, "choose_bandwidth", choose)
@@ -142,7 +142,7 @@ def test_a_bad_length_of_time_is_one_sentence(call, verb: str) -> None:  # noqa:
     ],
 )
 def test_compare_refuses_before_it_chooses(call, source, monkeypatch, words, refusal) -> None:  # noqa: F811
-    def choose(_: object) -> None:
+    def choose(*_: object) -> None:
         raise AssertionError("the bandwidth is chosen before the refusal")
 
     monkeypatch.setattr(ComparisonTask, "choose_bandwidth", choose)
