@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 
@@ -67,6 +68,21 @@ def test_a_noisy_minibatch_run_hands_back_the_average(tmp_path):
     common = slice(0, min(run.outcome.step, plain.outcome.step))
     one, other = (r.record.sel(step=common).train_error.values[:-1] for r in (run, plain))
     assert (one == other).all()
+
+
+def test_the_last_picture_is_that_of_the_average_that_is_handed_back(tmp_path):
+    # A whole grid and a short run: the restored step is the last one, at which the weights had a picture as well.
+    signal = ot.signals.synthetic.power_law((24, 24), 2.0, seed=1)
+    signal = ot.signals.synthetic.add_noise(signal, 0.5, seed=2)
+    for steps in (37, 200):
+        run = ot.fit(signal, tmp_path / f"{steps}", steps=steps, batch=32, **SETTINGS)
+        assert run.record.attrs["averaged"] is True
+        snapshots = ot.records.snapshots(run.directory.record)
+        picture = snapshots.get("prediction", run.network_step)
+        np.testing.assert_allclose(picture.reshape(-1), run.predict()[:, 0].numpy(), rtol=1e-5, atol=1e-6)
+        page = run.report().read_text(encoding="utf-8")
+        assert "the network that was handed back has their moving average" in " ".join(page.split())
+        assert "that network has averaged weights" in " ".join(page.split())
 
 
 def test_weights_that_are_clearly_better_are_handed_back(tmp_path, monkeypatch):

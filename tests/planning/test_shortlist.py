@@ -81,3 +81,16 @@ def test_the_last_hidden_layer_is_that_of_the_last_call():
     network = torch.nn.ModuleDict({"b": second, "a": first})
     network.forward = lambda x: second(first(x))
     assert torch.equal(last_hidden(network, torch.ones(3, 2)), first(torch.ones(3, 2)).detach())
+
+
+@pytest.mark.parametrize(("width", "copies"), [(8, 16), (16, 16), (64, 4), (256, 1), (300, 1)])
+def test_narrow_networks_reach_the_units_of_a_regression_by_copies(width, copies):
+    built = []
+
+    def build(seed):
+        built.append(seed)
+        return network(seed, width)
+
+    RidgeScorer(split(), 100, 0).score(build)
+    assert len(built) == _shortlist.DRAWS * copies
+    assert len(set(built)) == len(built)

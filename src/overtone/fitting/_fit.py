@@ -385,13 +385,17 @@ def _train(
                 average=None if stopping is None else stopping.average,
             )
         clock.end("training")
-        record_snapshot(signal.geometry, probe, outcome.step)
         returned = outcome.step
         # An interrupted run goes on from its last network, not from its best.
-        if stopping is not None and outcome.ending is not Ending.INTERRUPTED:
+        restores = stopping is not None and outcome.ending is not Ending.INTERRUPTED
+        # Averaged weights may be those of the last step: a step has one picture, that of what is handed back.
+        averaged = restores and stopping is not None and stopping.restores_average
+        if not averaged:
+            record_snapshot(signal.geometry, probe, outcome.step)
+        if restores and stopping is not None:
             returned = stopping.restore() or outcome.step
             probe.annotate(**stopping.attributes(prepared.reasons))
-            if returned != outcome.step:
+            if averaged or returned != outcome.step:
                 record_snapshot(signal.geometry, probe, returned)
         errors = final_errors(signal.geometry, probe, signal, field)
         probe.annotate(

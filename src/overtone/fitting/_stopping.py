@@ -37,6 +37,7 @@ class FitController:
     Attributes:
         ended: Whether the last recalled row ended the run.
         average: None, since a controller judges the network in training.
+        restores_average: False, for the same reason.
 
     Raises:
         InputError: If the signal is scattered, or the encoding can be neither rescaled nor windowed.
@@ -62,6 +63,7 @@ class FitController:
         self._announced = 0
         self.ended = False
         self.average: WeightAverage | None = None
+        self.restores_average = False
 
     def recall(self, record: xarray.Dataset, _: Checkpoint) -> None:
         """Repeat the decisions of a run that is resumed.
@@ -186,18 +188,19 @@ class RuleMonitor:
 
     def attributes(self, _: Sequence[Reason]) -> dict[str, Any]:
         """Return whether the network that is handed back has averaged weights."""
-        return {"averaged": self._restores_average}
+        return {"averaged": self.restores_average}
 
     def restore(self) -> int | None:
         """Put the best weights back; their step, None if no row could be judged."""
-        if self._averaged is None or not self._restores_average:
+        if self._averaged is None or not self.restores_average:
             return self._weights.restore()
         best = self._averaged.weights.restore()
         self._network.load_state_dict(self._averaged.average.network.state_dict())
         return best
 
     @property
-    def _restores_average(self) -> bool:
+    def restores_average(self) -> bool:
+        """Whether `restore` puts averaged weights back."""
         if self._averaged is None or self._averaged.monitor.best_step is None:
             return False
         return not self._monitor.lowest < (1 - RAW_GAIN) * self._averaged.monitor.lowest

@@ -17,7 +17,7 @@ from overtone.signals import Geometry, Signal
 RIDGE_PER_STEP = 2e-5
 """Ridge per sample that stands for one step of training; the ridge falls as 1 / steps, as a gradient flow's does."""
 
-UNITS, MAX_COPIES = 256, 4
+UNITS, MAX_COPIES = 256, 16
 """Hidden units of one draw, which narrow networks reach by several copies, and the most copies."""
 
 DRAWS = 3

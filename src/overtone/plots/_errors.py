@@ -74,6 +74,7 @@ class PSNR(Plot):
             levels=metrics.levels(record),
             network_step=metrics.network_step(record),
             part=isinstance(geometry, dict) and geometry.get("measured_whole") is False,
+            averaged=record.attrs.get("averaged") is True,
         )
 
     def plotly(self) -> go.Figure:
@@ -105,6 +106,8 @@ class PSNR(Plot):
         d = self.data
         levels = [f"{decibels(level.psnr)} on {level_samples(level)}" for level in d.attrs["levels"]]
         part = " The curves are measured on a part of the samples." if d.attrs["part"] else ""
+        if d.attrs["averaged"]:
+            part += " They are those of the weights in training; that network has averaged weights."
         return (
             f"PSNR over training; the network of step {count(d.attrs['network_step'])} has "
             f"{', '.join(levels) if levels else 'an unknown one'}.{part} Best step: {stop_reason(d.attrs['stop'])}."

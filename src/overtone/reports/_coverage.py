@@ -17,11 +17,25 @@ _MARGIN = "half the width of their 95 % interval"
 
 
 def coverage_sentences(record: xr.Dataset) -> list[str]:
-    """Return sentences on the measured part of the grid; none if it is the whole.
+    """Return sentences on what was measured; none if it is the network that was handed back, on the whole grid.
 
     Args:
         record: Of one run.
     """
+    return [*_averaging(record), *_part(record)]
+
+
+def _averaging(record: xr.Dataset) -> list[str]:
+    if record.attrs.get("averaged") is not True:
+        return []
+    return [
+        "Bands and curves are those of the weights in training; the network that was handed back has their moving "
+        "average."
+    ]
+
+
+def _part(record: xr.Dataset) -> list[str]:
+    """State which part of the grid was measured, if not the whole."""
     geometry = snapshot_geometry(record)
     if geometry.get("measured_whole", True):
         return []
