@@ -11,6 +11,7 @@ import matplotlib as mpl
 import numpy as np
 import plotly.graph_objects as go
 import pytest
+import torch
 from matplotlib.collections import QuadMesh
 from matplotlib.figure import Figure
 from PIL import Image
@@ -19,6 +20,7 @@ from overtone import plots
 from overtone.errors import InputError
 from overtone.plots import _encode as encode
 from overtone.plots._rendering import panels_of
+from overtone.probes import Probe, views
 from overtone.records import load, snapshots
 from tests.records.toy import toy_record
 from tests.reports import gallery
@@ -41,6 +43,17 @@ def of_snapshots(plot: type[plots.Plot], path: Path) -> plots.Plot:
     return plot(load(path), snapshots(path))
 
 
+def of_fields(path: Path) -> Path:
+    """Record a network from fields to fields at three steps."""
+    clean = torch.rand(6, 2, 12, 16, generator=torch.Generator().manual_seed(0))
+    network = torch.nn.Conv2d(2, 2, 3, padding=1)
+    with Probe(views.fields(clean, clean), network, path) as probe:
+        for step in (0, 5, 9):
+            torch.nn.init.constant_(network.weight, 0.01 * step)
+            probe(step)
+    return path
+
+
 PLOTS: dict[str, Callable[[Path], plots.Plot]] = {
     "LearningOrder": lambda _: plots.LearningOrder(toy_record(channels=3, bands=12)),
     "LearningStep": lambda _: plots.LearningStep([toy_record(seed=s, bands=16) for s in (1, 2, 3)]),
@@ -54,6 +67,7 @@ PLOTS: dict[str, Callable[[Path], plots.Plot]] = {
     "Picture": lambda p: of_snapshots(plots.Picture, gallery.picture(p / "photo", 32, steps=50)),
     "Curve": lambda p: of_snapshots(plots.Curve, gallery.audio(p / "sound", 2000, 0.2)),
     "Spectrogram": lambda p: of_snapshots(plots.Spectrogram, gallery.audio(p / "tone", 2000, 0.2)),
+    "FieldPictures": lambda p: of_snapshots(plots.FieldPictures, of_fields(p / "fields")),
     "Slices": lambda p: of_snapshots(plots.Slices, gallery.volume(p / "body", 8)),
 }
 

@@ -85,7 +85,8 @@ def test_arrays_in_memory_are_sent(client):
     holed = truth.copy()
     holed[7, 0, 3, 4] = np.nan
     gaps = ot.verify(forecast, holed, periodic=True, memory="600kB", dask=client)
-    assert gaps.to_json() == ot.verify(forecast, holed, periodic=True).to_json()
+    # The grouping of samples decides the last bits: both are computed in the same groups.
+    assert gaps.to_json() == ot.verify(forecast, holed, periodic=True, memory="600kB").to_json()
     holed[7, 0, 3, 4] = np.inf
     with pytest.raises(InputError, match="finite values"):
         ot.verify(forecast, holed, periodic=True, memory="600kB", dask=client)

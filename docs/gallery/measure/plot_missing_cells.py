@@ -50,23 +50,19 @@ def power_ratio(transform, mask):
 # the gaps.
 fig, (left, right) = plt.subplots(1, 2, figsize=(9, 4), layout="constrained")
 left.imshow(np.where(ocean, truth[0], np.nan), cmap="RdBu_r")
-left.set(xticks=[], yticks=[], title="a field with missing cells")
+left.set_title("a field with missing cells")
+left.set_axis_off()
 everywhere = torch.ones_like(ocean)
 for label, ratio, style in (
     ("without gaps", power_ratio(whole, everywhere), "k-"),
     ("zeros in the gaps", power_ratio(whole, ocean), "C3--"),
     ("MaskedTransform", power_ratio(transform, ocean), "C0o"),
 ):
-    right.loglog(
-        transform.bands.centre[1:-1],
-        ratio.clip(min=1e-5),
-        style,
-        label=label,
-        ms=4,
-    )
+    centres = transform.bands.centre[1:-1]
+    right.loglog(centres, ratio.clip(min=1e-5), style, label=label, ms=4)
 right.set(
     xlabel="Frequency (cycles per array)",
-    ylabel="Power of the blurred field over the original",
+    ylabel="Gain (power of the blurred field over the original's)",
     ylim=(1e-3, 1.5),
 )
 right.legend()

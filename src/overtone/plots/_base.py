@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import plotly.graph_objects as go
 import xarray as xr
 
 from overtone._utils.display import Displayed
+from overtone.plots import _encode as encode
 from overtone.plots._paper import checked_path, save_figure, to_matplotlib
 
 if TYPE_CHECKING:
@@ -100,3 +102,18 @@ class Plot(Displayed, ABC):
     @abstractmethod
     def describe(self) -> str:
         """Describe the figure in one sentence, for readers who cannot see it."""
+
+
+class PicturePlot(Plot):
+    """Figure of pictures, which pages embed reduced and compressed, and papers get as they are."""
+
+    def plotly(self) -> go.Figure:
+        """Draw the pictures as one figure, reduced and compressed."""
+        return self._encoded_with(encode.picture_uri)
+
+    def _printed(self, **_: Any) -> go.Figure:
+        return self._encoded_with(encode.exact_uri)
+
+    @abstractmethod
+    def _encoded_with(self, encoded: Callable[[np.ndarray], str]) -> go.Figure:
+        """Draw the pictures, each encoded by a function of its pixels."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import plotly.graph_objects as go
@@ -13,7 +13,7 @@ from plotly.subplots import make_subplots
 from overtone._utils.text import count, number, plural
 from overtone.plots import _encode as encode
 from overtone.plots import _style as style
-from overtone.plots._base import Plot
+from overtone.plots._base import PicturePlot
 from overtone.plots._snapshots import snapshot_data
 from overtone.records import Snapshots
 
@@ -22,7 +22,7 @@ MOMENTS = 3
 
 
 @final
-class FieldPictures(Plot):
+class FieldPictures(PicturePlot):
     """Fields in two dimensions that a network predicts: target, predictions and their differences at a few steps.
 
     One entry is one channel of one sample, or three channels as red, green and blue. All pictures of an entry share the
@@ -77,14 +77,8 @@ class FieldPictures(Plot):
             coords={"entry": names, "moment": d.moment.values},
         ).assign_attrs(value_unit=d.attrs["value_unit"])
 
-    def plotly(self) -> go.Figure:
-        """Draw two rows of pictures for each entry: predictions and target, and below the former the differences."""
-        return self._encoded_with(encode.picture_uri)
-
-    def _printed(self, **_: Any) -> go.Figure:
-        return self._encoded_with(encode.exact_uri)
-
     def _encoded_with(self, encoded: Callable[[np.ndarray], str]) -> go.Figure:
+        """Draw two rows of pictures for each entry: predictions and target, and below the former the differences."""
         d = self.data
         rows, columns = 2 * d.sizes["entry"], 1 + d.sizes["moment"]
         steps = [f"step {count(float(step))}" for step in d.moment.values]

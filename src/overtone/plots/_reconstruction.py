@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, final
+from typing import final
 
 import numpy as np
 import plotly.graph_objects as go
@@ -14,7 +14,7 @@ from plotly.subplots import make_subplots
 from overtone._utils.text import count, decibels, number, plural
 from overtone.plots import _encode as encode
 from overtone.plots import _style as style
-from overtone.plots._base import Plot
+from overtone.plots._base import PicturePlot, Plot
 from overtone.plots._labels import escaped
 from overtone.plots._snapshots import snapshot_data, snapshot_psnr
 from overtone.plots._wording import snapshot_samples
@@ -109,7 +109,7 @@ class Curve(Plot):
 
 
 @final
-class Picture(Plot):
+class Picture(PicturePlot):
     """A two-dimensional target beside its reconstruction at five moments, as pixels.
 
     Target, predictions and the last difference as 8-bit pixels on one common scale.
@@ -168,15 +168,8 @@ class Picture(Plot):
         attributes = {name: d.attrs[name] for name in ("value_unit", "samples")}
         self.data = out.assign_attrs(attributes, limit=limit, channels=d.sizes["channel"])
 
-    def plotly(self) -> go.Figure:
-        """Draw the pictures as one figure, target first, difference last."""
-        return self._encoded_with(encode.picture_uri)
-
-    def _printed(self, **_: Any) -> go.Figure:
-        return self._encoded_with(encode.exact_uri)
-
     def _encoded_with(self, encoded: Callable[[np.ndarray], str]) -> go.Figure:
-        """Draw the pictures, each encoded by a function of its pixels."""
+        """Draw the pictures as one figure, target first, difference last."""
         d = self.data
         shown = [
             ("target", d.target),
@@ -209,7 +202,7 @@ class Picture(Plot):
 
 
 @final
-class Slices(Plot):
+class Slices(PicturePlot):
     """Three orthogonal slices through the middle of a volume: target, prediction, difference.
 
     The middle slice across each axis, first channel, at the last moment shown.
@@ -258,15 +251,8 @@ class Slices(Plot):
         common = {name: d.attrs[name] for name in ("units", "samples")}
         self.data = out.drop_vars("moment").assign_attrs(scale | common | {"at": at, "psnr": whole})
 
-    def plotly(self) -> go.Figure:
-        """Draw nine pictures: one row per axis cut across; target, prediction, difference."""
-        return self._encoded_with(encode.picture_uri)
-
-    def _printed(self, **_: Any) -> go.Figure:
-        return self._encoded_with(encode.exact_uri)
-
     def _encoded_with(self, encoded: Callable[[np.ndarray], str]) -> go.Figure:
-        """Draw the slices, each encoded by a function of its pixels."""
+        """Draw nine pictures: one row per axis cut across; target, prediction, difference."""
         names = ("target", "prediction", "difference")
         titles = [f"{name}, {AXES[i]} axis" for i in range(3) for name in names]
         fig = make_subplots(
