@@ -4,31 +4,31 @@ from __future__ import annotations
 
 import itertools
 import re
-import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 import skimage.data
 from PIL import Image
+from tools.readme import commands, jobs, programs, shortened, write_data
 
 from tests.cli.calling import ask
-from tests.test_docs import ROOT, blocks
+from tests.test_docs import ROOT
 
 PAGE = (ROOT / "README.md").read_text(encoding="utf-8")
-SHARE = 0.01
-"""Part of the limits of time that the page shows, as it states below its lines."""
 
 
-def shortened(words: list[str]) -> list[str]:
-    """Return a command line with a part of its limit of time; nothing else is changed."""
-    limits = [before == "--time" for before in ["", *words[:-1]]]
-    return [f"{SHARE * float(word):g}" if limit else word for word, limit in zip(words, limits, strict=True)]
+def test_every_line_is_found() -> None:
+    assert len(commands(PAGE)) == len(re.findall(r"^overtone ", PAGE, re.M)) >= 9
+    assert [words[0] for words in jobs(PAGE)] == ["scan", "fit", "verify", "lab"]
+    assert programs(PAGE).count("import overtone as ot") == 1
+    assert programs(PAGE).rstrip().endswith('ot.report("my-run", "my-run.html")')
 
 
-def shown() -> list[list[str]]:
-    block = next(block for block in blocks(PAGE) if block.text.startswith("overtone scan"))
-    return [shlex.split(line, comments=True)[1:] for line in block.text.splitlines() if line]
+def test_the_pair_of_fields_is_verified(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    write_data(tmp_path)
+    assert [ask(*words).code for words in jobs(PAGE) if words[0] == "verify"] == [0]
 
 
 def test_only_limits_of_time_are_shortened_and_the_page_says_so() -> None:
@@ -40,8 +40,8 @@ def test_only_limits_of_time_are_shortened_and_the_page_says_so() -> None:
         "--out",
         "60",
     ]
-    changed = {tuple(words) for words in shown() if shortened(words) != words}
-    assert changed == {tuple(words) for words in shown() if "--time" in words}
+    changed = {tuple(words) for words in commands(PAGE) if shortened(words) != words}
+    assert changed == {tuple(words) for words in commands(PAGE) if "--time" in words}
     assert "but for the limits of time, of which they take a hundredth" in PAGE
 
 
@@ -52,7 +52,7 @@ def test_its_commands_run_in_their_order(tmp_path: Path, monkeypatch: pytest.Mon
     lines = "\n".join(f"{r:.2f},{a:.1f},{100 + 30 * r - a:.2f}" for r, a in rows)
     Path("houses.csv").write_text(f"rooms,age,price\n{lines}\n")
     verbs = []
-    for words in shown():
+    for words in commands(PAGE):
         answer = ask(*shortened(words))
         assert (words, answer.code) == (words, 0), answer.err
         assert "Traceback" not in answer.err
