@@ -164,12 +164,12 @@ FULL = np.arange(0, 360, 10.0)
 @pytest.mark.parametrize(
     ("latitude", "longitude", "message"),
     [
-        (np.linspace(90, -90, 19)[:-1], FULL, "row of the south pole is missing"),
-        (np.linspace(90, -90, 19)[1:], FULL, "row of the north pole is missing"),
+        (np.linspace(90, -90, 19)[:-2], FULL, "without -80, -90"),
+        (np.linspace(90, -90, 19)[2:], FULL, "without 90, 80"),
         (np.linspace(60, 20, 19), FULL, "verify the region as a box"),
         (np.linspace(90, -90, 19), FULL[:-1], "cover 350 of 360 degrees"),
-        (np.linspace(90, -90, 19), np.delete(FULL, 5), "another step after 40"),
-        (np.linspace(90, -90, 19), np.insert(FULL, 5, 40.0), "another step after 40"),
+        (np.linspace(90, -90, 19), np.delete(FULL, 5), "without 1 of them, the first after 40"),
+        (np.linspace(90, -90, 19), np.insert(FULL, 5, 40.0), "with 40 after 40; remove the repeated columns"),
         (np.linspace(90, -90, 19), np.arange(0, 90, 10.0), "verify the region as a box"),
         (np.degrees(np.arcsin(np.linspace(1, -1, 19))), FULL, "equal steps or those of a Gauss grid"),
         (np.linspace(90, -90, 19)[[0, 2, 1, *range(3, 19)]], FULL, "change of direction"),

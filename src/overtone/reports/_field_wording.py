@@ -279,6 +279,10 @@ _NOTES = {
         "The region is treated as a plane, with distances at its central latitude."
     ),
     NoteCode.DUPLICATED_COLUMN: lambda _v, _: "The last longitude repeats the first one and was left out.",
+    NoteCode.ABSENT_POLES: lambda v, _: (
+        f"The {'row of one pole is' if v['poles'] == 1 else 'rows of both poles are'} absent; the value there follows "
+        "from the zonal means of the other rows."
+    ),
     NoteCode.ENSEMBLE_MEAN: lambda v, _: (
         f"Resolution, error and coherence are those of the mean of {v['members']} members, unless members are named."
     ),

@@ -19,7 +19,13 @@ from overtone.spectra._grid import GridTransform
 from overtone.spectra._grid_modes import GridModes
 from overtone.spectra._pair_power import radial_slope, usable_bands
 from overtone.spectra._sphere import SphereTransform
-from overtone.spectra._sphere_grid import SphereGrid, covers_sphere
+from overtone.spectra._sphere_grid import (
+    SphereGrid,
+    check_each_once,
+    check_no_gap,
+    covers_sphere,
+    wrapped_degrees,
+)
 from overtone.spectra._windowed import WindowedTransform
 
 DEGREE = 6371.0 * math.pi / 180
@@ -98,26 +104,10 @@ class FieldGeometry:
         rows, columns = (np.asarray(x, dtype=np.float64) for x in (latitude, longitude))
         if covers_sphere(rows, columns):
             grid = SphereGrid.of(rows, columns)
-            steps = (180 / grid.latitudes, 360 / grid.longitudes)
+            steps = (180 / grid.complete.latitudes, 360 / grid.longitudes)
             shape = (rows.size, columns.size)
             return FieldGeometry(GeometryKind.SPHERE, shape, steps, (False, True), "km", grid)
-        height = abs(common_step(rows, "latitude"))
-        width = abs(common_step(np.unwrap(columns, period=360.0), "longitude"))
-        scales = np.cos(np.radians(rows))
-        if scales.max() > TALLEST * scales.min():
-            raise InputError(
-                "a region where the length of a degree of longitude is about constant, or the whole sphere",
-                f"latitudes {rows.min():g} to {rows.max():g}, which change it by a factor of "
-                f"{scales.max() / max(scales.min(), 1e-9):.3g}",
-                "choose fewer latitudes, or complete the globe",
-                "latitude",
-            )
-        middle = float(np.cos(np.radians((rows.min() + rows.max()) / 2)))
-        around = abs(columns.size * width - 360) < 0.02 * width * columns.size**0.5
-        spacing = (height * DEGREE, width * DEGREE * middle)
-        return FieldGeometry(
-            GeometryKind.REGION, (rows.size, columns.size), spacing, (False, bool(around)), "km"
-        )
+        return _region(rows, columns)
 
     @property
     def frequency_unit(self) -> str:
@@ -177,6 +167,63 @@ class FieldGeometry:
                 "shape",
             )
         return usable
+
+
+def _region(rows: NDArray[np.float64], columns: NDArray[np.float64]) -> FieldGeometry:
+    """Return the geometry of a region from its latitudes and longitudes in degrees."""
+    height, width = _even(rows, "latitude"), _even(columns, "longitude")
+    scales = np.cos(np.radians(rows))
+    if scales.max() > TALLEST * scales.min():
+        raise InputError(
+            "a region where the length of a degree of longitude is about constant, or the whole sphere",
+            f"latitudes {rows.min():g} to {rows.max():g}, which change it by a factor of "
+            f"{scales.max() / max(scales.min(), 1e-9):.3g}",
+            "choose fewer latitudes, or complete the globe with NaN in the cells of the other rows and columns, which "
+            "are measured as missing (.reindex in xarray)",
+            "latitude",
+        )
+    turn = (columns.size * width - 360) / width
+    around = abs(turn) < 0.02 * columns.size**0.5
+    if turn > 0.5 and not around:
+        raise InputError(
+            "each longitude once",
+            f"{columns.size} longitudes from {columns[0]:g} to {columns[-1]:g}, where the last {round(turn)} repeat "
+            "the first",
+            "remove them (array[..., :n]; .isel in xarray)",
+            "longitude",
+        )
+    middle = float(np.cos(np.radians((rows.min() + rows.max()) / 2)))
+    spacing = (height * DEGREE, width * DEGREE * middle)
+    return FieldGeometry(GeometryKind.REGION, (rows.size, columns.size), spacing, (False, bool(around)), "km")
+
+
+def _even(coordinate: NDArray[np.float64], name: str) -> float:
+    """Return the positive step of the latitudes or longitudes of a region.
+
+    Raises:
+        InputError: If the steps differ, or a latitude is outside -90 to 90.
+    """
+    n = coordinate.size
+    if coordinate.ndim != 1 or n < 2 or not np.isfinite(coordinate).all():
+        raise InputError(f"at least two values of {name}", f"{n}", f"pass the {name} of each line", name)
+    if name == "latitude" and np.abs(coordinate).max() > 90.01:
+        raise InputError(
+            "latitudes from -90 to 90 degrees",
+            f"{coordinate.min():g} to {coordinate.max():g}",
+            "pass latitudes first, then longitudes",
+            name,
+        )
+    lines = "rows" if name == "latitude" else "columns"
+    check_each_once(coordinate, name, lines)
+    steps = np.diff(coordinate) if name == "latitude" else wrapped_degrees(np.diff(coordinate))
+    steps = steps if np.median(steps) > 0 else -steps
+    if not (steps > 0).all():
+        raise InputError(
+            f"ascending or descending values of {name}", "a change of direction", f"sort the {lines}", name
+        )
+    got = f"{n} from {coordinate[0]:g} to {coordinate[-1]:g} in steps of about {np.median(steps):.4g}"
+    check_no_gap(coordinate, steps, name, f"equal steps of {name}", got)
+    return float(np.median(steps))
 
 
 def tensor_of(values: object) -> Tensor:

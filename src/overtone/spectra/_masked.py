@@ -155,7 +155,10 @@ def unmixing(coupling: Tensor) -> Tensor:
         torch.eye(len(coupling), dtype=coupling.dtype, device=coupling.device),
         coupling,
     )
-    inverse = torch.linalg.inv(solvable)
+    inverse, failure = torch.linalg.inv_ex(solvable)
+    if bool(failure):
+        # Bands that the mask cannot tell apart at all share their power.
+        inverse = torch.linalg.pinv(solvable)
     inverse = torch.where(empty[:, None] | empty, 0.0, inverse)
     result = torch.cat([inverse, inverse.new_zeros(len(inverse), 1)], 1)
     result[0, -1] = 1

@@ -50,13 +50,15 @@ class MaskedSphere(MaskedGeometry):
         device: torch.device | str | None = None,
     ) -> None:
         self.grid, self.slope = grid, slope
-        self._transform = SphereTransform(grid, bands, device)
+        # Rows of absent poles are missing cells.
+        complete = grid.complete
+        self._transform = SphereTransform(complete, bands, device)
         self.bands = self._transform.bands
         self._device = torch.device(device or "cpu")
-        self._degree = grid.degree
-        self._area = torch.from_numpy(grid.area).to(self._device)
-        self._neighbours = [x.to(self._device) for x in _neighbours(grid)]
-        self._stencil = _stencil(grid, self._device)
+        self._degree = complete.degree
+        self._area = torch.from_numpy(complete.area).to(self._device)
+        self._neighbours = [x.to(self._device) for x in _neighbours(complete)]
+        self._stencil = _stencil(complete, self._device)
         degrees = torch.arange(self._degree + 1, dtype=torch.float64, device=self._device)
         self._index = self.bands.index(degrees)
         self._index[0] = -1
@@ -67,7 +69,13 @@ class MaskedSphere(MaskedGeometry):
     @property
     def shape(self) -> tuple[int, ...]:
         """Rows and columns of the values."""
-        return self._transform.shape
+        rows, columns = self._transform.shape
+        return rows - sum(self.grid.absent), columns
+
+    def _padded(self, values: Tensor) -> Tensor:
+        """Return values, or a mask, with rows of zeros at absent poles."""
+        first, last = (values.new_zeros(int(absent), *values.shape[1:]) for absent in self.grid.absent)
+        return torch.cat([first, values, last]) if any(self.grid.absent) else values
 
     @property
     def modes(self) -> Tensor:
@@ -106,7 +114,10 @@ class MaskedSphere(MaskedGeometry):
         )
         coefficients = torch.view_as_complex(normal * scale[..., None, None])
         blurred = coefficients * torch.exp(-((degrees / cutoff) ** 2))[:, None]
-        return self._transform.synthesis(coefficients), self._transform.synthesis(blurred)
+        first = int(self.grid.absent[0])
+        fields = (self._transform.synthesis(x) for x in (coefficients, blurred))
+        plain, smooth = (values[first : first + self.shape[0]] for values in fields)
+        return plain, smooth
 
     def law(self) -> tuple[Tensor, Tensor, Tensor]:
         """Return band, -1 for the mean, frequency and power of each mode by the power law."""
@@ -123,7 +134,7 @@ class MaskedSphere(MaskedGeometry):
         Args:
             mask: (latitude, longitude) whether each cell is valid.
         """
-        template = self.template()
+        template, mask = self.template(), self._padded(mask)
         shares = [own_share(self._coupling_of(order, mask), template) for order in _ORDERS]
         better = (shares[1] > 1.1 * shares[0]).tolist()
         self.orders = tuple(2 if x else 0 for x in better)
@@ -138,6 +149,7 @@ class MaskedSphere(MaskedGeometry):
         Returns:
             (component, order, degree, C) complex128, with the mean over the mask at degree 0 of the first component.
         """
+        values, mask = self._padded(values), self._padded(mask)
         weights = self._area[:, None] * mask
         field = torch.where(mask[..., None], values.double(), 0.0)
         total = weights.sum().clamp(min=1e-300)
@@ -175,6 +187,7 @@ class MaskedSphere(MaskedGeometry):
             mask: (latitude, longitude) whether each cell is valid.
         """
         rows = torch.tensor([order == 2 for order in self.orders], device=self._device)[:, None]
+        mask = self._padded(mask)
         plain = self._coupling_of(0, mask)
         return torch.where(rows, self._coupling_of(2, mask), plain) if 2 in self.orders else plain
 
@@ -241,7 +254,7 @@ class MaskedSphere(MaskedGeometry):
     def _responses(self) -> Tensor:
         """Return the (degree,) squared response of the Laplacian, averaged over the rows by area."""
         if self._response is None:
-            self._response = torch.from_numpy(_response(self.grid, self._degree)).to(self._device)
+            self._response = torch.from_numpy(_response(self.grid.complete, self._degree)).to(self._device)
         return self._response
 
 

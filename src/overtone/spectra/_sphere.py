@@ -73,10 +73,11 @@ class SphereTransform(BandTransform):
             bands = Bands(tuple(bands))
         self.bands = bands.extended_to(grid.degree + 0.5, grid.degree + 0.5)
         self._device = torch.device(device or "cpu")
-        self._north = (grid.latitudes + 1) // 2
+        rows = self._rows = grid.complete.latitudes
+        self._north = (rows + 1) // 2
         even, odd = grid.mass()
         self._mass = [[self._folded(matrix, sign) for sign in (1, -1)] for matrix in (even, odd)]
-        theta = grid.colatitude[: self._north]
+        theta = grid.complete.colatitude[: self._north]
         self._cosine, self._sine = np.cos(theta), np.sin(theta)
         self._stores = 4 * self._north * (grid.degree + 1) ** 2 <= _STORED
         self._tables: list[Tensor] | None = None
@@ -89,7 +90,7 @@ class SphereTransform(BandTransform):
         """Return the part of a mass matrix that acts on functions of one symmetry about the equator, on the north."""
         north = self._north
         folded = (matrix + sign * matrix[:, ::-1])[:north, :north].copy()
-        if self.grid.latitudes % 2:
+        if self._rows % 2:
             # The equator is its own mirror image.
             folded[:, -1] /= 2
             folded[-1] /= 2
@@ -169,7 +170,17 @@ class SphereTransform(BandTransform):
         fields = fields[:, : self.grid.longitudes].double()
         means = torch.stack([finite_mean(fields[..., c], c) for c in range(fields.shape[-1])])
         orders = torch.fft.rfft(fields - means, dim=1, norm="forward")[:, : self._degree + 1]
-        return orders, means
+        return self._with_poles(orders), means
+
+    def _with_poles(self, orders: Tensor) -> Tensor:
+        """Return the Fourier coefficients with the rows of absent poles, where all orders but 0 vanish."""
+        if not any(self.grid.absent):
+            return orders
+        weights = torch.from_numpy(self.grid.poles()).to(orders)
+        poles = orders.new_zeros(len(weights), *orders.shape[1:])
+        poles[:, 0] = weights @ orders[:, 0]
+        first = int(self.grid.absent[0])
+        return torch.cat([poles[:first], orders, poles[first:]])
 
     def _fold(self, orders: Tensor, sign: int) -> Tensor:
         """Return the (order, north, 2 C) weighted sums (sign 1) or differences of mirrored latitudes."""
@@ -226,8 +237,8 @@ class SphereTransform(BandTransform):
             coefficients: (order, degree, C) complex128; real at order 0.
         """
         last, channels = self._degree + 1, coefficients.shape[-1]
-        south = self.grid.latitudes - self._north
-        orders = coefficients.new_zeros(self.grid.latitudes, self.grid.longitudes // 2 + 1, channels)
+        south = self._rows - self._north
+        orders = coefficients.new_zeros(self._rows, self.grid.longitudes // 2 + 1, channels)
         for first, table in enumerate(self._tables or self._legendre()):
             block = slice(first * _BLOCK, min((first + 1) * _BLOCK, last))
             parts = []
@@ -243,6 +254,7 @@ class SphereTransform(BandTransform):
             orders[: self._north, block] = (symmetric + antisymmetric).transpose(0, 1)
             mirrored = (symmetric - antisymmetric).transpose(0, 1)[:south]
             orders[self._north :, block] = mirrored.flip(0)
+        orders = orders[self.grid.absent[0] : self._rows - self.grid.absent[1]]
         values = torch.fft.irfft(orders, n=self.grid.longitudes, dim=1, norm="forward")
         return torch.cat([values, values[:, :1]], 1) if self.grid.duplicated else values
 

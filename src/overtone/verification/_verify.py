@@ -460,6 +460,8 @@ def _notes(
     ]
     if geometry.sphere is not None and geometry.sphere.duplicated:
         notes.append(Note(NoteCode.DUPLICATED_COLUMN))
+    if geometry.sphere is not None and any(geometry.sphere.absent):
+        notes.append(Note(NoteCode.ABSENT_POLES, {"poles": sum(geometry.sphere.absent)}))
     if geometry.kind is GeometryKind.BOX and geometry.unit == "samples" and len(geometry.shape) == 2:
         rows, columns = geometry.shape
         if columns >= 128 and rows in (columns // 2, columns // 2 + 1):
