@@ -10,7 +10,7 @@ from torch import nn
 from overtone.errors import InputError
 from overtone.nn import MLP
 from overtone.nn.activations import Activation, Sine
-from overtone.nn.activations._base import HasInit, default_initialise
+from overtone.nn.activations._base import HasInit, default_initialise, uninitialised_linear
 from overtone.nn.activations._registry import build_activation
 from tests.nn.measured import bandwidth, power
 
@@ -165,6 +165,19 @@ def test_own_activations_can_initialise():
     assert not isinstance(nn.ReLU(), HasInit)
     network = MLP(1, 1, width=1, depth=2, activation=Marked())
     assert network(torch.ones(1, 1)).item() == 4.0
+
+
+def test_an_uninitialised_layer_is_a_linear_layer_and_draws_nothing():
+    usual = nn.Linear(3, 4)
+    state = torch.random.get_rng_state()
+    layer = uninitialised_linear(3, 4)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    # A new version of PyTorch may add attributes that its constructor sets.
+    assert vars(layer).keys() == vars(usual).keys()
+    assert (type(layer), repr(layer)) == (type(usual), repr(usual))
+    layer.load_state_dict(usual.state_dict())
+    x = torch.randn(5, 3, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(layer(x), usual(x))
 
 
 def test_default_initialisation_draws_what_pytorch_draws():

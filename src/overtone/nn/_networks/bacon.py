@@ -22,7 +22,7 @@ from overtone.nn._utils import (
     positive_per_axis,
     torch_generator,
 )
-from overtone.nn.activations._base import default_initialise
+from overtone.nn.activations._base import default_initialise, uninitialised_linear
 from overtone.units._frequency import positive
 
 
@@ -81,7 +81,7 @@ class BandLimited(NetworkBase):
             for low, high in steps
         )
         self.linears, self.outputs = (
-            nn.ModuleList(torch.nn.utils.skip_init(nn.Linear, width, n, device="cpu") for n in [out] * count)
+            nn.ModuleList(uninitialised_linear(width, n) for n in [out] * count)
             for out, count in ((width, len(self.filters) - 1), (out_features, len(self.filters)))
         )
         # Default first, for the biases; the weights are then replaced by the wider range of the paper.

@@ -30,7 +30,7 @@ from overtone.nn._utils import (
     positive_per_axis,
     torch_generator,
 )
-from overtone.nn.activations._base import default_initialise
+from overtone.nn.activations._base import default_initialise, uninitialised_linear
 from overtone.units._bandwidth import BANDWIDTH_SHARE
 from overtone.units._frequency import positive
 
@@ -71,10 +71,8 @@ class Multiplicative(NetworkBase, ABC):
         self.in_features, self.out_features = in_features, check_count(out_features, "out_features")
         self.width, self.depth = width, len(filters) - 1
         self.filters = nn.ModuleList(filters)
-        self.linears = nn.ModuleList(
-            torch.nn.utils.skip_init(nn.Linear, width, width, device="cpu") for _ in repeat(None, self.depth)
-        )
-        self.output = torch.nn.utils.skip_init(nn.Linear, width, out_features, device="cpu")
+        self.linears = nn.ModuleList(uninitialised_linear(width, width) for _ in repeat(None, self.depth))
+        self.output = uninitialised_linear(width, out_features)
         for linear in (*self.linears, self.output):
             default_initialise(linear, source)
 

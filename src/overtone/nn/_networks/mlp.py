@@ -14,7 +14,12 @@ from torch import Tensor, nn
 from overtone.errors import InputError
 from overtone.nn._utils import Seed, check_count, check_last_axis, torch_generator
 from overtone.nn.activations import Activation
-from overtone.nn.activations._base import HasInit, SpectralActivation, default_initialise
+from overtone.nn.activations._base import (
+    HasInit,
+    SpectralActivation,
+    default_initialise,
+    uninitialised_linear,
+)
 from overtone.nn.activations._registry import build_activation
 
 
@@ -88,10 +93,7 @@ class Network(NetworkBase, ABC):
         self.width, self.depth = check_count(width, "width"), check_count(depth, "depth")
         self.activations = nn.ModuleList(_activations(activation, depth))
         widths = [in_features, *[width] * depth, out_features]
-        # `skip_init` leaves PyTorch's default initialisation out, which would advance the global generator.
-        self.linears = nn.ModuleList(
-            torch.nn.utils.skip_init(nn.Linear, n, m, device="cpu") for n, m in pairwise(widths)
-        )
+        self.linears = nn.ModuleList(uninitialised_linear(n, m) for n, m in pairwise(widths))
         self._initialise(torch_generator(seed, "weights"))
 
     def _initialise(self, source: torch.Generator) -> None:

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from overtone.errors import InputError
 from overtone.nn._utils import Seed, check_count, check_last_axis, torch_generator
-from overtone.nn.activations._base import default_initialise
+from overtone.nn.activations._base import default_initialise, uninitialised_linear
 
 
 @final
@@ -46,8 +46,8 @@ class HighPassAttention(nn.Module):
                 "pass another number of features or heads",
                 "HighPassAttention",
             )
-        self.project = torch.nn.utils.skip_init(nn.Linear, features, 3 * features, device="cpu")
-        self.output = torch.nn.utils.skip_init(nn.Linear, features, features, device="cpu")
+        self.project = uninitialised_linear(features, 3 * features)
+        self.output = uninitialised_linear(features, features)
         # The order of the draws is fixed: it decides the weights of a seed.
         source = torch_generator(seed, "weights")
         default_initialise(self.project, source)
