@@ -2,12 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
+import types
 from importlib.metadata import version as installed_version
 from pathlib import Path
 
 DOCS = Path(__file__).parent
 sys.path.insert(0, str(DOCS / "_extensions"))
+
+# The callbacks are documented whether or not the trainers that call them are installed: of these only a base class is needed.
+for package, base in (("lightning.pytorch", "Callback"), ("transformers", "TrainerCallback")):
+    if importlib.util.find_spec(package.partition(".")[0]) is None:
+        sys.modules[package] = types.ModuleType(package)
+        setattr(sys.modules[package], base, type(base, (), {}))
 
 project = "overtone"
 author = "the overtone developers"

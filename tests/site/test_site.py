@@ -10,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from functools import cache
+from html import unescape
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
@@ -155,6 +156,16 @@ def test_the_reference_has_every_public_name(site):
             f"{module.__name__}.{name}" for name in exported(module) if not named(text, module.__name__, name)
         ]
     assert missing == []
+
+
+def test_sentences_of_docstrings_stay_whole(site):
+    pages = {
+        "overtone.fitting": "Sentences: what was learned, what was not, when noise began, what to do next.",
+        "overtone.probes.callbacks": "Steps are the trainer’s global_step: optimizer steps",
+    }
+    for page, sentence in pages.items():
+        text = (site / f"reference/generated/{page}.html").read_text(encoding="utf-8")
+        assert sentence in " ".join(unescape(re.sub(r"<[^>]+>", "", text)).split())
 
 
 def test_the_reference_has_the_results_of_top_functions_and_describes_constants(site):

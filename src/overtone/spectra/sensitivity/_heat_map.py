@@ -252,7 +252,7 @@ def heat_map(
     +1 or -1 per picture, channel and mode; the perturbation of a picture has the norm sqrt(C) norm. The map
     is the error rate on the perturbed pictures.
 
-    **The perturbation is in units of the pixels, before any normalisation.** `normalise` is applied to the
+    The perturbation is in units of the pixels, before any normalisation. `normalise` is applied to the
     perturbed pictures and is a required argument, `InputNormalisation.none()` for no normalisation. A
     perturbation after normalisation would be larger by a factor 1 / std, different for each channel. Pictures
     are not clipped to a range, because clipping would reduce the norm and add other frequencies.
