@@ -42,6 +42,12 @@ ROWS = 12
         help="[default: all common ones]",
     ),
     flag(
+        "--winds",
+        metavar="NAME,NAME",
+        section="Fields",
+        help="Eastward and northward wind: verify the kinetic energy of the rotational and the divergent part.",
+    ),
+    flag(
         "--lead",
         metavar="AXIS",
         section="Fields",
@@ -121,6 +127,7 @@ def verify_command(
     forecast: str,
     truth: str,
     variables: str | None,
+    winds: str | None,
     space: str | None,
     spacing: tuple[float, ...] | None,
     member: str | None,
@@ -146,6 +153,7 @@ def verify_command(
         read_fields(forecast),
         read_fields(truth),
         variables=None if variables is None else words(variables),
+        winds=None if winds is None else words(winds),
         space=None if space is None else words(space),
         member=int(member) if member is not None and member.isdecimal() else member,
         against={Path(path).stem: read_fields(path) for path in against} or None,

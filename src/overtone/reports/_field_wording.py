@@ -279,6 +279,10 @@ _NOTES = {
         "The region is treated as a plane, with distances at its central latitude."
     ),
     NoteCode.DUPLICATED_COLUMN: lambda _v, _: "The last longitude repeats the first one and was left out.",
+    NoteCode.WINDS: lambda v, _: (
+        "The power of the rotational and of the divergent wind is kinetic energy per mass"
+        + ("; the mean wind is in neither." if v["mean"] else ".")
+    ),
     NoteCode.ABSENT_POLES: lambda v, _: (
         f"The {'row of one pole is' if v['poles'] == 1 else 'rows of both poles are'} absent; the value there follows "
         "from the zonal means of the other rows."

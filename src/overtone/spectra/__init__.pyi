@@ -26,3 +26,4 @@ from ._spectrum import Spectrum as Spectrum
 from ._sphere import SphereTransform as SphereTransform
 from ._sphere_grid import SphereGrid as SphereGrid
 from ._windowed import WindowedTransform as WindowedTransform
+from ._winds import WindTransform as WindTransform

@@ -27,6 +27,7 @@ from overtone.spectra._sphere_grid import (
     wrapped_degrees,
 )
 from overtone.spectra._windowed import WindowedTransform
+from overtone.spectra._winds import WindTransform
 
 DEGREE = 6371.0 * math.pi / 180
 """Kilometres per degree of latitude, with the mean radius of the Earth."""
@@ -58,6 +59,7 @@ class FieldGeometry:
         periodic: Whether each axis wraps around.
         unit: Unit of the wavelengths.
         sphere: The grid of the whole sphere, else None; then the spacing is in degrees.
+        directions: Sign of the coordinate along each axis, which matters for winds; none if all ascend.
     """
 
     kind: GeometryKind
@@ -66,6 +68,7 @@ class FieldGeometry:
     periodic: tuple[bool, ...]
     unit: str
     sphere: SphereGrid | None = None
+    directions: tuple[int, ...] = ()
 
     @staticmethod
     def box(
@@ -73,8 +76,16 @@ class FieldGeometry:
         spacing: float | Sequence[float] | None,
         periodic: bool | Sequence[bool],
         unit: str | None,
+        directions: Sequence[int] = (),
     ) -> FieldGeometry:
         """Return a box; without a spacing, lengths are counted in samples.
+
+        Args:
+            shape: Samples per axis.
+            spacing: Distance of neighbouring samples.
+            periodic: Whether the axes wrap around.
+            unit: Unit of the spacing.
+            directions: Sign of the coordinate along each axis; none if all ascend.
 
         Raises:
             InputError: If the grid is invalid.
@@ -86,6 +97,7 @@ class FieldGeometry:
             modes.spacing,
             modes.periodic,
             unit or ("samples" if spacing is None else "units"),
+            directions=tuple(directions),
         )
 
     @staticmethod
@@ -106,7 +118,8 @@ class FieldGeometry:
             grid = SphereGrid.of(rows, columns)
             steps = (180 / grid.complete.latitudes, 360 / grid.longitudes)
             shape = (rows.size, columns.size)
-            return FieldGeometry(GeometryKind.SPHERE, shape, steps, (False, True), "km", grid)
+            signs = _directions(rows, columns)
+            return FieldGeometry(GeometryKind.SPHERE, shape, steps, (False, True), "km", grid, signs)
         return _region(rows, columns)
 
     @property
@@ -124,15 +137,31 @@ class FieldGeometry:
         longest = max(n * s for n, s in zip(self.shape, self.spacing, strict=True))
         return min(1 / frequency, longest) if frequency > 0 else longest
 
-    def transform(self, target: Tensor) -> tuple[BandTransform, str]:
+    def transform(self, target: Tensor, winds: tuple[int, int] | None = None) -> tuple[BandTransform, str]:
         """Return the transform that suits these fields, and the name of the estimator.
 
         A box with open axes gets the even extension where the spectrum of the target is not steeper than f^-3, which
-        closes and varies less, and plane detrend with a Hann window otherwise.
+        closes and varies less, and plane detrend with a Hann window otherwise, as always for winds.
 
         Args:
             target: (channel, *space) one target. The steepest channel decides for all.
+            winds: Channels of the components of a wind, which is split into its rotational and divergent part.
+
+        Raises:
+            InputError: If there are winds, but not two axes.
         """
+        if winds is None:
+            return self._scalars(target)
+        if self.sphere is not None or all(self.periodic):
+            transform, estimator = self._scalars(target)
+        else:
+            transform = WindowedTransform(self.shape, self.spacing, self.periodic)
+            estimator = "plane detrend and Hann window"
+        assert isinstance(transform, SphereTransform | GridTransform | WindowedTransform)
+        split = WindTransform(transform, len(target), winds, self.directions)
+        return split, f"{estimator}; winds split into a rotational and a divergent part"
+
+    def _scalars(self, target: Tensor) -> tuple[BandTransform, str]:
         if self.sphere is not None:
             return SphereTransform(self.sphere), f"spherical harmonics, {self.sphere.kind.value} grid"
         if all(self.periodic):
@@ -194,7 +223,20 @@ def _region(rows: NDArray[np.float64], columns: NDArray[np.float64]) -> FieldGeo
         )
     middle = float(np.cos(np.radians((rows.min() + rows.max()) / 2)))
     spacing = (height * DEGREE, width * DEGREE * middle)
-    return FieldGeometry(GeometryKind.REGION, (rows.size, columns.size), spacing, (False, bool(around)), "km")
+    return FieldGeometry(
+        GeometryKind.REGION,
+        (rows.size, columns.size),
+        spacing,
+        (False, bool(around)),
+        "km",
+        directions=_directions(rows, columns),
+    )
+
+
+def _directions(rows: NDArray[np.float64], columns: NDArray[np.float64]) -> tuple[int, int]:
+    """Return 1 or -1: whether latitudes, and longitudes, ascend."""
+    steps = np.median(np.diff(rows)), np.median(wrapped_degrees(np.diff(columns)))
+    return (1 if steps[0] > 0 else -1, 1 if steps[1] > 0 else -1)
 
 
 def _even(coordinate: NDArray[np.float64], name: str) -> float:

@@ -7,6 +7,7 @@ from torch import Tensor
 
 from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._sphere import SphereTransform
+from overtone.spectra._winds import WindTransform
 
 ROUNDING_SHARE = 0.2
 """Share of a band's power that may be rounding of the values; with more, the band's figures are not determined."""
@@ -30,20 +31,25 @@ def rounding_power(values: Tensor, transform: BandTransform) -> Tensor:
     step = torch.finfo(values.dtype).eps * torch.exp2(exponent.double() - 1)
     step = torch.where((values == 0) | torch.isnan(values), 0.0, step)
     squares = (step.square() / 12).flatten(2).mean(2).cpu()
+    if isinstance(transform, WindTransform):
+        squares = transform.white(squares)
     return squares[:, None] * share[:, None]
 
 
 def _white_shares(transform: BandTransform) -> Tensor:
     """Return the (band,) share of the power of white noise of the samples."""
     count = transform.bands.count
-    if isinstance(transform, SphereTransform):
+    scalars = transform.transform if isinstance(transform, WindTransform) else transform
+    if isinstance(scalars, SphereTransform):
+        grid = scalars.grid
         # The power by degree of independent values with area weights a is (2 l + 1) sum a^2.
-        squares = float((transform.grid.area**2).sum()) / transform.grid.longitudes
-        degrees = torch.arange(transform.degree + 1, device="cpu")
+        squares = float((grid.area**2).sum()) / grid.longitudes
+        highest = transform.degree if isinstance(transform, WindTransform) else scalars.degree
+        degrees = torch.arange(highest + 1, device="cpu")
         powers = (2 * degrees + 1).double() * squares
         index = transform.bands.index(degrees)
         return torch.zeros(count, dtype=torch.float64, device="cpu").index_add(0, index, powers)
-    modes = getattr(transform, "modes", None)
+    modes = getattr(scalars, "modes", None)
     if modes is None:
         return torch.zeros(count, dtype=torch.float64, device="cpu")
     return modes.double().cpu() / float(modes.sum())

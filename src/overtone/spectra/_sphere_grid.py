@@ -159,8 +159,8 @@ def _pole_weights(rows: int, absent: tuple[bool, bool]) -> Array:
     # Cosine n - 1 and, without both poles, n - 2 of the even continuation vanish.
     cosines = np.cos(np.arange(n - 1, n - 1 - len(ends), -1)[:, None] * colatitudes(SphereGridKind.POLES, n))
     cosines[:, [0, -1]] /= 2
-    weights: Array = -np.linalg.solve(cosines[:, ends], _present(cosines.T, absent).T)
-    return weights
+    weights = np.linalg.solve(cosines[:, ends], -_present(cosines.T, absent).T)
+    return weights.astype(np.float64, copy=False)
 
 
 @cache

@@ -59,6 +59,29 @@ def common_variables(
     return tuple(a for a, _ in pairs), tuple(b for _, b in pairs), names
 
 
+def check_components(east: DataArray, north: DataArray) -> None:
+    """Refuse components of a wind that their attributes contradict.
+
+    Args:
+        east: The component named as the eastward one.
+        north: That named as the northward one.
+
+    Raises:
+        InputError: If units differ, or the standard names are exchanged.
+    """
+    units = east.attrs.get("units"), north.attrs.get("units")
+    if None not in units and _canonical(units[0]) != _canonical(units[1]):
+        raise InputError(
+            "one unit for both components", f"{units[0]!r} and {units[1]!r}", "convert one of them", "winds"
+        )
+    if str(east.attrs.get("standard_name", "")).startswith("northward") or str(
+        north.attrs.get("standard_name", "")
+    ).startswith("eastward"):
+        raise InputError(
+            "the eastward component first", f"{east.name}, {north.name}", "exchange them", "winds"
+        )
+
+
 def _canonical(unit: Any) -> str:
     """Return a unit in one spelling: exponents without sign, divisions as exponents, kelvin as K."""
     text = str(unit).strip().replace("**", "").replace("^", "")
@@ -120,13 +143,14 @@ def geometry_of(array: DataArray, space: tuple[str, ...], periodic: bool | tuple
     shape = [array.sizes[axis] for axis in space]
     if not all(axis in array.coords for axis in space):
         return FieldGeometry.box(shape, None, periodic, None)
-    spacing = [abs(common_step(array[axis].values.astype(np.float64), axis)) for axis in space]
+    steps = [common_step(array[axis].values.astype(np.float64), axis) for axis in space]
     units = {str(array[axis].attrs.get("units", "units")) for axis in space}
     if len(units) > 1:
         raise InputError(
             "one unit for all axes of space", " and ".join(sorted(units)), "convert the coordinates", "space"
         )
-    return FieldGeometry.box(shape, spacing, periodic, units.pop())
+    directions = [1 if step > 0 else -1 for step in steps]
+    return FieldGeometry.box(shape, [abs(step) for step in steps], periodic, units.pop(), directions)
 
 
 def order_along(ours: DataArray, theirs: DataArray, first: str, second: str) -> Indices:

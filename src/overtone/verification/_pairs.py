@@ -44,6 +44,11 @@ class Pairs(Protocol):
         ...
 
     @property
+    def winds(self) -> tuple[int, int] | None:
+        """Channels of the eastward and northward component of a wind, or None."""
+        ...
+
+    @property
     def leads(self) -> tuple[str, ...] | None:
         """Lead times as text, or None without a lead axis."""
         ...
@@ -95,6 +100,7 @@ class ArrayPairs:
     geometry: FieldGeometry
     others: tuple[str, ...] = ()
     further: tuple[Tensor, ...] = ()
+    winds: tuple[int, int] | None = None
     leads: None = None
 
     @property
@@ -204,14 +210,50 @@ def finite(values: Tensor, source: str) -> Tensor:
     return values
 
 
+def wind_channels(
+    winds: Sequence[str] | None, names: tuple[str, ...]
+) -> tuple[tuple[int, int] | None, tuple[str, ...]]:
+    """Return the channels of the components of a wind, and the names of the channels, which become its parts.
+
+    Args:
+        winds: Names of the eastward and northward component, or None.
+        names: Names of the channels.
+
+    Raises:
+        InputError: If there are not two such names.
+    """
+    if winds is None:
+        return None, names
+    if isinstance(winds, str) or len(tuple(winds)) != 2:
+        raise InputError("two components, such as u and v", repr(winds), "name both", "winds")
+    east, north = winds
+    for name in (east, north):
+        if name not in names:
+            raise InputError(
+                f"one of the variables {', '.join(names)}", repr(name), "choose among them", "winds"
+            )
+    if east == north:
+        raise InputError(
+            "two components", f"{east!r} twice", "name the eastward and the northward one", "winds"
+        )
+    places = names.index(east), names.index(north)
+    parts = dict(zip(places, WIND_PARTS, strict=True))
+    return places, tuple(parts.get(place, name) for place, name in enumerate(names))
+
+
+WIND_PARTS = ("rotational wind", "divergent wind")
+"""Names of the parts of a wind, in place of its components."""
+
+
 class PositionOptions(TypedDict, total=False):
-    """Positions of the values of arrays, as keywords of `verify`."""
+    """Positions of the values of arrays, and the components of winds, as keywords of `verify`."""
 
     latitude: ArrayLike | None
     longitude: ArrayLike | None
     spacing: float | Sequence[float] | None
     periodic: bool | Sequence[bool]
     unit: str | None
+    winds: Sequence[str] | None
 
 
 def array_pairs(
@@ -265,7 +307,8 @@ def array_pairs(
         count = targets.shape[1]
         names = tuple(f"channel {index}" for index in range(count)) if count != 1 else ("values",)
     geometry = _array_geometry(targets, grid)
-    return ArrayPairs(predictions, targets, names, geometry, tuple(further), tuple(further.values()))
+    winds, names = wind_channels(grid.get("winds"), names)
+    return ArrayPairs(predictions, targets, names, geometry, tuple(further), tuple(further.values()), winds)
 
 
 def _stacked(

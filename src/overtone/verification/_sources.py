@@ -14,6 +14,7 @@ from overtone.errors import InputError
 from overtone.spectra._field_geometry import FieldGeometry
 from overtone.verification._datasets import (
     Indices,
+    check_components,
     common_variables,
     geometry_of,
     no_overlap,
@@ -21,7 +22,7 @@ from overtone.verification._datasets import (
     paired_samples,
     space_axes,
 )
-from overtone.verification._pairs import Batch, no_infinity, real_tensor
+from overtone.verification._pairs import Batch, no_infinity, real_tensor, wind_channels
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -96,6 +97,7 @@ class DatasetPairs:
     leads: tuple[str, ...] | None
     geometry: FieldGeometry
     paired: tuple[int, int, int]
+    winds: tuple[int, int] | None = None
 
     @property
     def members(self) -> int:
@@ -139,12 +141,14 @@ class Axes:
         lead: The forecast's axis of lead time.
         member: The forecast's axis of members.
         periodic: Whether the axes of a box wrap around.
+        winds: Names of the eastward and northward component of a wind.
     """
 
     space: Sequence[str] | None = None
     lead: str | None = None
     member: str | None = None
     periodic: bool | tuple[bool, ...] = False
+    winds: Sequence[str] | None = None
 
 
 def dataset_pairs(
@@ -205,12 +209,16 @@ def dataset_pairs(
     if axes.lead is not None and axes.lead not in theirs[0].dims:
         # A truth at valid times has more times than pairs, by its nature.
         sizes = (sizes[0], sizes[2], sizes[2])
+    winds, shown = wind_channels(axes.winds, names)
+    if winds is not None:
+        check_components(ours[winds[0]], ours[winds[1]])
     return DatasetPairs(
         tuple(_at_leads(source, used) for source in sources),
-        names,
+        shown,
         None if leads is None else tuple(leads[i] for i in used),
         geometry,
         sizes,
+        winds,
     )
 
 

@@ -108,7 +108,9 @@ def verify(
             and measure the parts, each with this memory. The figures are those of one process.
         **grid: Arrays: `latitude` and `longitude` of rows and columns in degrees, for globes and regions; or `spacing`,
             the distance of neighbouring samples (one value or one per axis; counted in samples by default), and its
-            `unit`. `periodic`: whether the axes wrap around; longitudes around the globe do anyway.
+            `unit`. `periodic`: whether the axes wrap around; longitudes around the globe do anyway. `winds`: names of
+            the eastward and northward component of a wind (in boxes, those along the last and the first axis), in whose
+            place the kinetic energies of its rotational and its divergent part are verified.
 
     Returns:
         The result, whose `sentences` say what it shows.
@@ -136,7 +138,7 @@ def verify(
     if any(labelled):
         if not all(labelled):
             raise InputError("xarray data or arrays", "one of each", "pass both in one form", "truth")
-        if any(value is not None for name, value in grid.items() if name != "periodic"):
+        if any(value is not None for name, value in grid.items() if name not in ("periodic", "winds")):
             raise InputError(
                 "no latitude, longitude, spacing or unit beside xarray data, whose coordinates state them",
                 "at least one of them",
@@ -145,7 +147,7 @@ def verify(
             )
         if member is not None and not isinstance(member, str):
             raise InputError("the name of an axis", repr(member), "name the axis of members", "member")
-        axes = Axes(space, lead, member, per_axis(grid.get("periodic", False)))
+        axes = Axes(space, lead, member, per_axis(grid.get("periodic", False)), grid.get("winds"))
         pairs = dataset_pairs(forecast, truth, names, axes, others, "persistence" in baselines)
         return _measured(pairs, options, dask)
     if space is not None or lead is not None:
@@ -223,6 +225,7 @@ def _check_gaps(pairs: Pairs, options: _Options) -> None:
         (bool(pairs.members), "members"),
         (options.anomalies, "anomalies"),
         (options.climatology, "climatology"),
+        (pairs.winds is not None, "winds"),
     ):
         if refused:
             raise InputError(
@@ -247,7 +250,7 @@ def _measure(pairs: Pairs, options: _Options, executor: Executor, gaps: GapEstim
         first = pairs.read(0, slice(0, 1)).target[0]
         if bool(torch.isnan(first).any()):
             raise MissingCellsError
-        transform, estimator = geometry.transform(first)
+        transform, estimator = geometry.transform(first, pairs.winds)
     else:
         transform, estimator = gaps.transform, gaps.name
     reported = np.array(geometry.reported(transform))
@@ -275,8 +278,8 @@ def _measure(pairs: Pairs, options: _Options, executor: Executor, gaps: GapEstim
             columns = _Columns(variable, lead, measured, channel, transform, reported, options.level)
             score = columns.score(1)
             scores.append(score)
-            if gaps is None:
-                # Tiles have no estimator for missing cells.
+            if gaps is None and channel not in (pairs.winds or ()):
+                # Tiles have no estimator for missing cells, nor for parts of winds.
                 registrations.append(registered(pairs, index, channel, score, options.level))
             comparisons += [
                 columns.comparison(name, score, 3 + 2 * other) for other, name in enumerate(names)
@@ -431,6 +434,8 @@ def _notes(
     pairs: Pairs, scores: Sequence[FieldScore], geometry: FieldGeometry, options: _Options
 ) -> tuple[Note, ...]:
     notes = []
+    if pairs.winds is not None:
+        notes.append(Note(NoteCode.WINDS, {"mean": geometry.sphere is None}))
     if pairs.members:
         notes.append(Note(NoteCode.ENSEMBLE_MEAN, {"members": pairs.members}))
     if options.anomalies:

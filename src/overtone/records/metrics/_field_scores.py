@@ -403,6 +403,7 @@ class NoteCode(Enum):
     CONSTANT_TRUTH = "constant truth"
     REGION = "region as a plane"
     DUPLICATED_COLUMN = "duplicated column"
+    WINDS = "winds split"
     ABSENT_POLES = "rows of poles absent"
     LIKE_A_GLOBE = "shape of a globe"
     ENSEMBLE_MEAN = "mean of an ensemble"
