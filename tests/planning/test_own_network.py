@@ -37,7 +37,8 @@ def test_a_sine_network_of_the_caller_gets_its_omega():
     assert plan.setting.value == pytest.approx(units.convert(cycles, "bandwidth", "siren", inputs=1))
     assert 0.5 <= cycles <= 16
     tried = [c for c in plan.candidates if c.trial_steps]
-    assert len(tried) == 5
+    assert 1 <= len(tried) <= 4
+    assert all(c.outlook_psnr is not None and c.outlook_psnr >= c.trial_psnr for c in tried)
     assert plan.trial_steps <= 300 / 4
     assert plan.recommended
     assert "In the convention of 'siren', with coordinates from -1 to 1" in str(

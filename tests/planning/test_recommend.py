@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from overtone import planning, signals
-from overtone._config import EncodingKind, ModelConfig
+from overtone._config import Activation, Choosing, EncodingKind, ModelConfig
 from overtone._training import TrainingConfig, train
 from overtone.errors import InputError
 from overtone.nn._build import build_field
@@ -17,6 +17,7 @@ from overtone.nn.encodings import Gaussian
 from overtone.planning import Budget, Plan, ReasonCode
 from overtone.planning._bandwidth import alias_frequency, aliasing_reason
 from overtone.planning._held_out import expected_psnr
+from overtone.planning._recommend import plan_model
 from overtone.planning._run_size import RunSize, parameter_count, run_size
 from overtone.signals import masks
 
@@ -291,3 +292,23 @@ def test_of_large_pictures_trials_around_the_spectrum_decide():
     assert chosen.expected is None
     quick = planning.plan(signal, size=size, choose="quick")
     assert quick.bandwidth == pytest.approx(estimate)
+
+
+def test_sine_networks_are_tried_below_what_their_untrained_copies_do_best_at():
+    """Three tones of 9 to 26 cycles: untrained copies fit them best at 8 cycles, trained networks at 2."""
+    signal = signals.synthetic.harmonics([9.0, 11.0, 26.0], samples=192)
+    network = ModelConfig(EncodingKind.NONE, activation=(Activation.SINE,), width=32, depth=3)
+    size = RunSize(32, 3, 0, 240, None, 1e-3)
+    training = TrainingConfig(steps=240, lr=1e-3, seed=0, compile=False)
+    plan = plan_model(signal, network, size, training)
+    values = plan.reason(ReasonCode.CANDIDATES).values
+    best = values["best_by_regression"][0]
+    tried = [c for c in plan.candidates if c.trial_steps]
+    assert [c.bandwidth[0] for c in tried] == pytest.approx([best / 8, best / 4, best / 2])
+    assert all(c.outlook_psnr >= c.trial_psnr for c in tried)
+    # The lowest within half a decibel of the best outlook.
+    leader = max(c.outlook_psnr for c in tried)
+    assert next(c for c in tried if c.outlook_psnr >= leader - 0.5).chosen
+    assert plan.trial_steps <= 240 / 4
+    quick = plan_model(signal, network, size, training, choose=Choosing.QUICK)
+    assert quick.bandwidth[0] == pytest.approx(best / 4)

@@ -5,18 +5,17 @@ from __future__ import annotations
 import math
 import statistics
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, NamedTuple, final
 
 import torch
 
-from overtone._config import Choosing, Decay, EncodingKind, TrainingConfig
-from overtone._training import train
-from overtone.errors import RunError
+from overtone._config import Choosing, EncodingKind, TrainingConfig
 from overtone.nn import Field
 from overtone.planning._held_out import tie_threshold_db
 from overtone.planning._reasons import Reason, ReasonCode
 from overtone.planning._shortlist import SAMPLES, RidgeScore, RidgeScorer
+from overtone.planning._trials import TINY, Trial, TrialRunner
 from overtone.signals import Geometry, Signal
 
 LOWEST_CYCLES, RATIO = 0.25, 2.0
@@ -36,6 +35,9 @@ SHORTLIST_WEIGHT = 4.0
 """Weight of the shortlist's error against the trial's, both in dB: after few steps a trial shows speed more than
 quality."""
 
+LOWER_DB = 0.5
+"""Difference of outlooks up to which the lower of two candidates is taken, whose training takes longer to show."""
+
 MAX_AXES = 24
 """Axes up to which each is tried at another bandwidth."""
 
@@ -46,9 +48,6 @@ AROUND, LATER_DB = (0.5, 1.0, 2.0), 1.0
 """Factors of the spectrum's bandwidth that are tried where a signal is too large for the regressions, and what longer
 training of so many samples gains at the higher bandwidths, in dB."""
 
-TINY = 1e-300
-"""Smallest error that is turned into dB."""
-
 
 class Ranking(NamedTuple):
     """How networks of a kind are ranked.
@@ -58,25 +57,35 @@ class Ranking(NamedTuple):
         tried: Candidates that are trained for a while.
         regret: Mean regret in dB of the choice without trials, as measured; see the results.
         regret_with_trials: The same with trials.
+        octaves_below: How far below the best of the regressions, in rungs of the ladder, the candidates lie that are
+            trained, from the lowest to the highest; empty where those that the regressions rank best are.
+        by_outlook: Whether the trials are followed further by regressions with the trained networks' kernels.
+        regressions_count: Whether regressions on untrained copies may be judged together with the trials.
+        tries_all: Whether as many candidates are trained as the budget allows.
     """
 
     name: str
     tried: int
     regret: float
     regret_with_trials: float
+    octaves_below: tuple[int, ...] = ()
+    by_outlook: bool = False
+    regressions_count: bool = True
+    tries_all: bool = False
 
 
 FOURIER = Ranking("fourier", 3, 0.7, 0.5)
 """Fourier features, or none, before layers without frequencies: the last hidden layer ranks well."""
 
-PERIODIC = Ranking("periodic activation", 5, 2.2, 2.4)
-"""Activations with frequencies of their own: hardly anything but training ranks."""
+PERIODIC = Ranking("periodic activation", 3, 0.7, 0.4, (3, 2, 1), by_outlook=True, regressions_count=False)
+"""Activations with frequencies of their own: the layers behind the first multiply frequencies while they learn, so that
+networks do best one to three octaves below what their untrained last layer does best at."""
 
-CELLS = Ranking("cells", 5, 2.9, 1.7)
-"""Grids of trained values: hardly anything but training ranks."""
+CELLS = Ranking("cells", 5, 2.9, 1.0, by_outlook=True, regressions_count=False, tries_all=True)
+"""Grids of trained values: hardly anything but training ranks, so that as many are tried as the budget allows."""
 
-OWN = Ranking("own network", 5, 1.4, 1.4)
-"""Networks of the caller, of any kind."""
+OWN = Ranking("own network", 4, 1.4, 1.0, (3, 2, 1, 0), by_outlook=True)
+"""Networks of the caller, of any kind: the trials show whether the regressions rank them."""
 
 
 @final
@@ -93,6 +102,8 @@ class BandwidthCandidate:
         trial_spread: Its standard error, in dB.
         trial_steps: Steps of the trial; 0 if it was not tried.
         chosen: Whether it is the recommended one.
+        outlook_psnr: Held-out quality of regressions with the trained network's kernel, which follow the trial further,
+            in dB; None if there were none.
     """
 
     encoding: EncodingKind | None
@@ -103,6 +114,7 @@ class BandwidthCandidate:
     trial_spread: float | None = None
     trial_steps: int = 0
     chosen: bool = False
+    outlook_psnr: float | None = None
 
     @property
     def psnr(self) -> float:
@@ -121,6 +133,7 @@ class BandwidthCandidate:
             "trial_spread": self.trial_spread,
             "trial_steps": self.trial_steps,
             "chosen": self.chosen,
+            "outlook_psnr": self.outlook_psnr,
         }
 
     @staticmethod
@@ -204,11 +217,12 @@ class BandwidthComparison:
         steps = training.max_steps
         assert steps is not None
         self._signal, self._build, self._ranking = signal, build, ranking
-        self._training, self._seed, self._device = training, seed, torch.device(device)
+        self._seed = seed
+        self._runner = TrialRunner(signal, training, seed, torch.device(device))
         self._scorer = RidgeScorer(signal, steps, seed, device)
         self._steps, self._choose = steps, choose
         self._scores: dict[Entry, RidgeScore] = {}
-        self._trials: dict[Entry, _Trial] = {}
+        self._trials: dict[Entry, Trial] = {}
         self._unit = float(signal.normalisation.scale.double().square().mean())
 
     @property
@@ -237,23 +251,55 @@ class BandwidthComparison:
         """
         others_of = others or (lambda _: ())
         around = self._around(ladder[0], spectrum)
-        tried = len(around) or self._ranking.tried + len(others_of(ladder[0]))
+        tried = len(around) or self._count(len(ladder)) + len(others_of(ladder[0]))
         trial_steps = self._trial_steps(tried)
         for entry in around or ladder:
             self._score(entry, trial_steps)
         axis_reasons = [] if around else self._refine_axes(trial_steps)
         ranked = sorted(self._scores, key=lambda entry: self._scores[entry].error)
-        finalists = around or ranked[: self._ranking.tried]
+        finalists = around or self._finalists(ranked, self._count(len(ladder)))
         extra = [entry for entry in others_of(ranked[0]) if entry not in finalists]
         for entry in extra:
             self._score(entry, trial_steps)
         finalists = list(dict.fromkeys([*finalists, *extra]))
         if trial_steps:
             for entry in finalists:
-                self._trials[entry] = self._try(entry, trial_steps)
+                field = self._build(entry, self._seed)
+                self._trials[entry] = self._runner.run(field, trial_steps, outlook=self._ranking.by_outlook)
         # Without trials nothing ranks the entries of a large signal; the spectrum's is the estimate.
-        chosen = self._latest(around) if around else min(finalists, key=self._combined_db)
+        if around:
+            chosen = self._latest(around)
+        elif self._ranking.octaves_below and not self._shortlist_counts:
+            chosen = self._lowest(finalists)
+        else:
+            chosen = min(finalists, key=self._combined_db)
         return self._result(chosen, axis_reasons)
+
+    def _count(self, candidates: int) -> int:
+        """Entries of the ladder that are trained for real."""
+        if not self._ranking.tries_all:
+            return self._ranking.tried
+        affordable = math.floor(TRIAL_SHARE * self._steps / MIN_TRIAL_STEPS)
+        return max(self._ranking.tried, min(candidates, affordable))
+
+    def _finalists(self, ranked: Sequence[Entry], count: int) -> list[Entry]:
+        """Entries that are trained for real, of those that the regressions rank, best first."""
+        below = self._ranking.octaves_below
+        if not below:
+            return list(ranked[:count])
+        ascending = sorted(ranked, key=lambda entry: math.prod(entry[1]))
+        best = ascending.index(ranked[0])
+        return list(dict.fromkeys(ascending[max(0, best - octaves)] for octaves in below))
+
+    def _lowest(self, finalists: Sequence[Entry]) -> Entry:
+        """The lowest finalist whose outlook is within `LOWER_DB` of the best; without trials the middle one."""
+        if not self._trials:
+            return finalists[(len(finalists) - 1) // 2]
+        best = min(_db(self._trials[entry].outlook) for entry in finalists)
+        return next(
+            (entry for entry in finalists if _db(self._trials[entry].outlook) <= best + LOWER_DB),
+            finalists[0],
+        )
 
     def _around(self, first: Entry, spectrum: tuple[float, ...] | None) -> list[Entry]:
         """Entries around the spectrum's bandwidth, for signals too large for the regressions; else none.
@@ -320,40 +366,10 @@ class BandwidthComparison:
         }
         return [Reason(ReasonCode.AXIS_BANDWIDTHS, values)]
 
-    def _try(self, entry: Entry, steps: int) -> _Trial:
-        """Train the network that the run would train, with the run's own settings, for some steps."""
-        field = self._build(entry, self._seed).to(self._device)
-        # A constant rate: a decay that ends with the trial would not be the beginning of the run's.
-        options = replace(self._training, steps=steps, seconds=None, decay=Decay.CONSTANT, compile=False)
-        held = self._signal.held_out_index
-        coords = self._signal.geometry.coords(held).to(self._device)
-        truth = self._signal.normalisation.apply(self._signal.values[held].double()).cpu()
-        best = _Trial(math.inf, 0.0, steps)
-
-        def observe(step: int, *_: object) -> None:
-            nonlocal best
-            if not step:
-                return
-            with torch.no_grad():
-                output = torch.cat([field.normalised(part) for part in coords.split(8192)]).double().cpu()
-            square = (output - truth).square().mean(1)
-            error = float(square.mean())
-            if error < best.error:
-                relative = float(square.std(correction=0)) / max(error, TINY) / math.sqrt(max(1, len(square)))
-                best = _Trial(error, 10 / math.log(10) * relative, steps)
-
-        marks = {steps, round(0.75 * steps), round(0.5 * steps), round(0.3 * steps)}
-        try:
-            train(field, self._signal, options, observe, wants=lambda step: step in marks)
-        except RunError:
-            # A network that diverges within the trial is no candidate; the others decide.
-            return best
-        return best
-
     @property
     def _shortlist_counts(self) -> bool:
         """Whether the regressions predict the trials well enough to be judged together with them."""
-        if self.is_large:
+        if self.is_large or not self._ranking.regressions_count:
             return False
         differences = [
             _db(trial.error) - _db(self._scores[entry].trial_error)
@@ -368,7 +384,7 @@ class BandwidthComparison:
         if trial is None:
             return _db(score.error)
         if not self._shortlist_counts:
-            return _db(trial.error)
+            return _db(trial.outlook)
         growth = _db(score.error) - _db(score.trial_error)
         return _db(trial.error) + growth + SHORTLIST_WEIGHT * _db(score.error)
 
@@ -376,6 +392,8 @@ class BandwidthComparison:
         candidates = tuple(self._candidate(entry, entry == chosen) for entry in self._scores)
         score, trial = self._scores[chosen], self._trials.get(chosen)
         error = min(score.best_error, math.inf if trial is None else trial.error)
+        if trial is not None and not self._shortlist_counts:
+            error = trial.outlook
         spent = sum(trial.steps for trial in self._trials.values())
         return Comparison(
             candidates,
@@ -396,6 +414,7 @@ class BandwidthComparison:
             None if trial is None else trial.spread_db,
             0 if trial is None else trial.steps,
             chosen,
+            None if trial is None or not self._ranking.by_outlook else self._psnr(trial.outlook),
         )
 
     def _psnr(self, error: float) -> float | None:
@@ -426,20 +445,18 @@ class BandwidthComparison:
             "steps": self._steps,
             "ranking": self._ranking.name,
             "shortlist_counts": self._shortlist_counts,
+            "outlook_psnr": tuple(
+                self._psnr(self._trials[entry].outlook) for entry in tried if self._ranking.by_outlook
+            ),
+            "takes_lowest": bool(self._ranking.octaves_below) and not self._shortlist_counts,
+            "multiplies_frequencies": self._ranking is PERIODIC,
+            "best_by_regression": min(self._scores, key=lambda entry: self._scores[entry].error)[1],
             "uncertainty_db": self._ranking.regret_with_trials if spent else self._ranking.regret,
             "quick": self._choose is Choosing.QUICK,
             "large": self.is_large,
             "enough_steps": shortest,
         }
         return Reason(ReasonCode.CANDIDATES, values, self._signal.geometry.frequency_unit)
-
-
-class _Trial(NamedTuple):
-    """Smallest held-out error of a trial in normalised units, its standard error in dB, and the trial's steps."""
-
-    error: float
-    spread_db: float
-    steps: int
 
 
 def _db(error: float) -> float:

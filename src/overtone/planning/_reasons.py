@@ -204,36 +204,61 @@ def _candidates(v: Mapping[str, Any], unit: str) -> str:
         f"{plural(v['steps'], 'step')})."
     )
     chosen, sure = format_per_axis(v["chosen"]), f"about {v['uncertainty_db']:g} dB may be lost, as measured"
+    periodic = v.get("multiplies_frequencies", False)
+    if periodic:
+        text += (
+            f" {format_per_axis(v['best_by_regression'])} was best. Layers with such activations multiply frequencies "
+            "while they learn, so that trained networks do best one to three octaves below."
+        )
     if v["tried"]:
-        levels = ", ".join(
-            f"{format_per_axis(b)}: {'diverged' if p is None else f'{p:.1f} dB'}"
-            for b, p in zip(v["tried"], v["trial_psnr"], strict=True)
+        return (
+            f"{text} {_trials(v, chosen)}; {sure}." if not v.get("large") else f"{text} {_trials(v, chosen)}"
         )
-        # Plans of earlier versions do not say whether there were too many samples.
-        which = "They" if v.get("large") else f"The best {len(v['tried'])}"
-        text += (
-            f" {which} were then trained for {plural(v['trial_steps'], 'step')} each, "
-            f"{percent(v['spent_steps'] / v['steps'])} of the run in all ({levels} on held-out samples)."
-        )
-        if v.get("large"):
-            return (
-                f"{text} {chosen} is used, the highest within 1 dB of the best: with so many samples higher bandwidths "
-                "gain in longer training."
-            )
-        judged = "by trial and regression together" if v["shortlist_counts"] else "by its trial"
-        return f"{text} {chosen} is used, the best {judged}; {sure}."
-    by = (
-        "the spectrum's, since so many samples hold more than regressions show"
-        if v.get("large")
-        else "the best by regression alone"
-    )
+    by = "the best by regression alone"
+    if v.get("large"):
+        by = "the spectrum's, since so many samples hold more than regressions show"
+    elif periodic:
+        by = "two octaves below it where the ladder goes so far"
     text += f" {chosen} is used, {by}; {sure}."
-    if not v["quick"]:
-        text += (
-            f" {plural(v['steps'], 'step')} are too few to try the best ones for real; "
-            f"{plural(v['enough_steps'], 'step')} would be enough."
+    return text if v["quick"] else f"{text} {_too_few_steps(v)}"
+
+
+def _trials(v: Mapping[str, Any], chosen: str) -> str:
+    """What was trained for real, and how the choice follows from it."""
+    outlook = v.get("outlook_psnr") or ()
+    levels = ", ".join(
+        f"{format_per_axis(b)}: {'diverged' if p is None else f'{p:.1f} dB'}"
+        for b, p in zip(v["tried"], outlook or v["trial_psnr"], strict=True)
+    )
+    # Plans of earlier versions do not say whether there were too many samples.
+    which = f"The best {len(v['tried'])}"
+    if v.get("large"):
+        which = "They"
+    elif outlook:
+        which = f"{len(v['tried'])} of them"
+    further = ", and followed further by regression with their tangent kernels" if outlook else ""
+    text = (
+        f"{which} were then trained for {plural(v['trial_steps'], 'step')} each, "
+        f"{percent(v['spent_steps'] / v['steps'])} of the run in all{further} ({levels} on held-out samples)."
+    )
+    if v.get("large"):
+        return (
+            f"{text} {chosen} is used, the highest within 1 dB of the best: with so many samples higher bandwidths "
+            "gain in longer training."
         )
-    return text
+    judged = "the best by trial and regression together"
+    if not v["shortlist_counts"]:
+        judged = (
+            "the lowest within half a dB of the best" if v.get("takes_lowest") else "the best by its trial"
+        )
+    return f"{text} {chosen} is used, {judged}"
+
+
+def _too_few_steps(v: Mapping[str, Any]) -> str:
+    return (
+        f"{plural(v['steps'], 'step')} are too few to try the best ones for real; "
+        f"{plural(v['enough_steps'], 'step')} would be enough."
+    )
 
 
 def _extended_bandwidth(_v: Mapping[str, Any], _: str) -> str:

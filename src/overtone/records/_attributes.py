@@ -155,7 +155,7 @@ _LIST = AttributeType("a list", lambda value: isinstance(value, list))
 
 def _is_candidates(value: Any) -> bool:
     """Whether a value lists bandwidths that were compared, see `planning.Plan`."""
-    levels = ("shortlist_psnr", "shortlist_spread", "trial_psnr", "trial_spread")
+    levels = ("shortlist_psnr", "shortlist_spread", "trial_psnr", "trial_spread", "outlook_psnr")
     return isinstance(value, list) and all(
         isinstance(entry, Mapping)
         and _is_numbers(entry.get("bandwidth"))

@@ -48,6 +48,7 @@ def _figure(entries: Sequence[Mapping[str, Any]], unit: str) -> go.Figure:
     for level, spread, name, symbol, colour in (
         ("shortlist_psnr", "shortlist_spread", "regression on untrained copies", "circle-open", style.TRAIN),
         ("trial_psnr", "trial_spread", "short real run", "diamond", style.HELD_OUT),
+        ("outlook_psnr", "", "followed further by its kernel", "triangle-up-open", style.CLEAN),
     ):
         shown = sorted((e for e in entries if e.get(level) is not None), key=_middle)
         if not shown:
@@ -81,17 +82,20 @@ def _caption(entries: Sequence[Mapping[str, Any]], spent: Any, steps: Any) -> st
 
 
 def _table(entries: Sequence[Mapping[str, Any]], unit: str) -> TableBlock:
+    further = any(entry.get("outlook_psnr") is not None for entry in entries)
     rows = [
         (
             _label(entry),
             _level(entry, "shortlist_psnr", "shortlist_spread"),
             _level(entry, "trial_psnr", "trial_spread"),
+            *([_level(entry, "outlook_psnr", "")] if further else []),
             count(entry["trial_steps"]) if entry.get("trial_steps") else "not tried",
             "chosen" if entry.get("chosen") else "",
         )
         for entry in sorted(entries, key=_middle)
     ]
-    head = (f"Bandwidth ({unit})", "Regression (dB)", "Short run (dB)", "Its steps", "")
+    more = ["Followed further (dB)"] if further else []
+    head = (f"Bandwidth ({unit})", "Regression (dB)", "Short run (dB)", *more, "Its steps", "")
     return TableBlock("Every bandwidth that was compared, as a table", rows, head, numeric=True, folded=True)
 
 

@@ -1,0 +1,143 @@
+"""Trials: short real runs of candidates, and what the rest of a run would gain by the kernel that the trial leaves."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import NamedTuple, final
+
+import torch
+from torch import Tensor
+
+from overtone._config import Decay, TrainingConfig
+from overtone._training import train
+from overtone._utils.seeding import draw_subset
+from overtone.errors import InputError, RunError
+from overtone.nn import Field
+from overtone.signals import Geometry, Signal
+
+TINY = 1e-300
+"""Smallest error that is turned into dB."""
+
+RIDGES = (1e-1, 3e-2, 1e-2, 3e-3, 1e-3, 3e-4, 1e-4, 1e-5)
+"""Ridges of the regressions with a trained network's kernel, relative to its largest eigenvalue."""
+
+KERNEL_SAMPLES = 400
+"""Largest numbers of training and of held-out samples of such a regression."""
+
+CHUNK = 8192
+"""Samples that are evaluated at a time."""
+
+
+class Trial(NamedTuple):
+    """Outcome of a trial.
+
+    Attributes:
+        error: Smallest held-out mean squared error, in normalised units.
+        spread_db: Its standard error in dB.
+        steps: Steps trained.
+        outlook: Held-out error to which the rest of the run may lead, in normalised units; `error` where no kernel says
+            more.
+    """
+
+    error: float
+    spread_db: float
+    steps: int
+    outlook: float
+
+
+@final
+class TrialRunner:
+    """Trains candidates with the run's own settings for some steps, and judges them by held-out samples.
+
+    Args:
+        signal: With samples held out.
+        training: Settings of the run.
+        seed: Seeds the subset of samples.
+        device: Device of the training.
+    """
+
+    def __init__(
+        self, signal: Signal[Geometry], training: TrainingConfig, seed: int, device: torch.device
+    ) -> None:
+        self._signal, self._training, self._seed, self._device = signal, training, seed, device
+        self._held = signal.held_out_index
+        self._truth = self._normalised(self._held)
+
+    def run(self, field: Field, steps: int, *, outlook: bool) -> Trial:
+        """Train a network for some steps.
+
+        Args:
+            field: The untrained network.
+            steps: How many steps.
+            outlook: Whether to regress the rest of the target with the kernel of the trained network as well.
+        """
+        field = field.to(self._device)
+        # A constant rate: a decay that ends with the trial would not be the beginning of the run's.
+        options = replace(self._training, steps=steps, seconds=None, decay=Decay.CONSTANT, compile=False)
+        coords = self._coords(self._held)
+        best = Trial(math.inf, 0.0, steps, math.inf)
+
+        def observe(step: int, *_: object) -> None:
+            nonlocal best
+            if not step:
+                return
+            square = (_evaluate(field, coords) - self._truth).square().mean(1)
+            error = float(square.mean())
+            if error < best.error:
+                relative = float(square.std(correction=0)) / max(error, TINY) / math.sqrt(max(1, len(square)))
+                best = Trial(error, 10 / math.log(10) * relative, steps, error)
+
+        marks = {steps, round(0.75 * steps), round(0.5 * steps), round(0.3 * steps)}
+        try:
+            train(field, self._signal, options, observe, wants=lambda step: step in marks)
+        except RunError:
+            # A network that diverges within the trial is no candidate; the others decide.
+            return best
+        return best._replace(outlook=min(best.error, self._outlook(field))) if outlook else best
+
+    def _outlook(self, field: Field) -> float:
+        """Return the least held-out error of kernel regressions of what the trained network has not learned.
+
+        With f the trained outputs, y the target and K the network's tangent kernel, f + K (K + r l 1)^-1 (y - f) is the
+        linearised network after a time that falls with r; l is the largest eigenvalue. Only held-out samples say
+        where the run would be stopped.
+        """
+        from overtone.theory.dynamics._pilot_run import NormalisedOutputs
+        from overtone.theory.ntk import empirical_ntk
+
+        train_index = _subset(self._signal.train_index, self._seed, "train")
+        held_index = _subset(self._held, self._seed, "held out")
+        x, held = self._coords(train_index), self._coords(held_index)
+        remainder = self._normalised(train_index) - _evaluate(field, x)
+        miss = _evaluate(field, held) - self._normalised(held_index)
+        try:
+            kernel = empirical_ntk(NormalisedOutputs(field), torch.cat([x, held])).matrix.double().cpu()
+        except (InputError, RunError):
+            # The kernel of a network with random outputs or infinite gradients says nothing.
+            return math.inf
+        count = len(x)
+        eigenvalues, modes = torch.linalg.eigh(kernel[:count, :count])
+        scale = eigenvalues[-1].clamp_min(TINY)
+        coefficients, across = modes.mT @ remainder, kernel[count:, :count] @ modes
+        errors = []
+        for ridge in RIDGES:
+            change = across @ (coefficients / (eigenvalues.clamp_min(0) + ridge * scale)[:, None])
+            errors.append(float((miss + change).square().mean()))
+        return min((error for error in errors if math.isfinite(error)), default=math.inf)
+
+    def _coords(self, index: Tensor) -> Tensor:
+        return self._signal.geometry.coords(index).to(self._device)
+
+    def _normalised(self, index: Tensor) -> Tensor:
+        return self._signal.normalisation.apply(self._signal.values[index].double()).cpu()
+
+
+def _evaluate(field: Field, coords: Tensor) -> Tensor:
+    with torch.no_grad():
+        return torch.cat([field.normalised(part) for part in coords.split(CHUNK)]).double().cpu()
+
+
+def _subset(index: Tensor, seed: int, name: str) -> Tensor:
+    index = index.cpu()
+    return index[torch.from_numpy(draw_subset(len(index), KERNEL_SAMPLES, seed, "outlook", name))]
