@@ -23,7 +23,7 @@ from overtone._utils.seeding import derive_seed
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
 from overtone.nn import Field, parameter_groups
-from overtone.signals import Geometry, Signal
+from overtone.signals import Geometry, Measured, Signal
 
 
 class Batches:
@@ -58,6 +58,27 @@ class Batches:
 
     def _gather(self, index: Tensor) -> tuple[Tensor, Tensor]:
         return self._geometry.coords(index), self._normalise(self._values[index]).float()
+
+
+class WholeLoss:
+    """The loss of a field known through functionals, all of them in every step.
+
+    Args:
+        problem: The functionals that are trained on, on the CPU.
+        network: The field.
+        seed: Seeds the generator, which draws nothing.
+    """
+
+    def __init__(self, problem: Measured, network: Field, seed: int) -> None:
+        self._problem, self._network = problem, network
+        self._precision = next(network.parameters()).dtype
+        self.generator = torch.Generator(device="cpu")
+        self.generator.manual_seed(derive_seed(seed, "training", "batches"))
+
+    def loss(self) -> Tensor:
+        """Return the loss of the network as it is."""
+        # Places and functionals are float64: phases of high frequencies lose digits in float32.
+        return self._problem.loss(self._network).to(self._precision)
 
 
 class Interrupt:
@@ -135,7 +156,7 @@ Observer = Callable[[int, float, float, bool], bool | None]
 @standard()
 def train(
     network: Field,
-    signal: Signal[Geometry],
+    signal: Signal[Geometry] | Measured,
     options: TrainingConfig,
     observer: Observer,
     *,
@@ -147,14 +168,15 @@ def train(
 ) -> Outcome:
     """Minimise the mean square error of the normalised values over the signal's training samples.
 
-    loss = mean over samples and channels of (network.normalised(x) - normalised value)^2.
+    loss = mean over samples and channels of (network.normalised(x) - normalised value)^2. Of a `Measured` field it is
+    `problem.loss(network)`, with all functionals in every step.
 
     The global random generators are forked and left as they were. With a checkpoint, Ctrl-C ends training after the
     current step; without one, there is nothing to go on from, and it interrupts as it does everywhere.
 
     Args:
         network: The field to train, on the device to train on; changed in place.
-        signal: What to learn.
+        signal: What to learn: samples, or a field known through functionals.
         options: Budget, optimizer and batches.
         observer: Called at step 0, after steps for which `wants` is true, and after the last step.
         wants: Whether the observer is to be called after a step; other steps do not wait for the device.
@@ -181,7 +203,11 @@ def train(
         )
     device = next(network.parameters()).device
     optimizer = optimizer or make_optimizer(network, options)
-    batches = Batches(signal, options.batch_of(signal.train_index.numel()), device, options.seed)
+    batches: Batches | WholeLoss
+    if isinstance(signal, Measured):
+        batches = WholeLoss(signal, network, options.seed)
+    else:
+        batches = Batches(signal, options.batch_of(signal.train_index.numel()), device, options.seed)
     with ExitStack() as stack:
         # Layers such as dropout draw from the global generators: forked, they leave the caller's as they were.
         stack.enter_context(torch.random.fork_rng(devices=[device] if device.type == "cuda" else []))
@@ -196,7 +222,7 @@ def train(
             stack.enter_context(interrupt)
         began = saved = time.perf_counter()
         network.train()
-        compute = _loss_function(network, options, device)
+        compute = _loss_function(network, batches, options, device)
         if resume is None:
             observer(0, math.nan, options.learning_rate, False)
             if checkpoint is not None:
@@ -210,7 +236,7 @@ def train(
             for group in optimizer.param_groups:
                 group["lr"] = rate * group.get("pace", 1.0)
             optimizer.zero_grad(set_to_none=True)
-            loss = compute(*batches.draw())
+            loss = compute()
             loss.backward()
             # Reading the loss waits for a GPU, which would idle after each step; the CPU has computed it already.
             if device.type == "cpu" or step % CHECK_EVERY == 0 or wants(step + 1):
@@ -248,8 +274,11 @@ def make_optimizer(network: torch.nn.Module, options: TrainingConfig) -> torch.o
 
 
 def _loss_function(
-    network: Field, options: TrainingConfig, device: torch.device
-) -> Callable[[Tensor, Tensor], Tensor]:
+    network: Field, batches: Batches | WholeLoss, options: TrainingConfig, device: torch.device
+) -> Callable[[], Tensor]:
+    if isinstance(batches, WholeLoss):
+        return batches.loss
+    draw = batches.draw
     mixed = options.precision.mixed_on(device.type)
 
     def loss(coords: Tensor, values: Tensor) -> Tensor:
@@ -258,7 +287,8 @@ def _loss_function(
         return torch.nn.functional.mse_loss(prediction.float(), values)
 
     # Compiled as a whole, so that encoding, network and loss are fused.
-    return torch.compile(loss) if options.compiles_on(device.type) else loss
+    compiled = torch.compile(loss) if options.compiles_on(device.type) else loss
+    return lambda: compiled(*draw())
 
 
 def _ending(options: TrainingConfig, step: int, seconds: float, interrupt: Interrupt) -> Ending | None:
@@ -287,7 +317,7 @@ def _save(
     seconds: float,
     network: Field,
     optimizer: torch.optim.Optimizer,
-    batches: Batches,
+    batches: Batches | WholeLoss,
     device: torch.device,
     average: WeightAverage | None,
 ) -> None:
@@ -299,7 +329,7 @@ def _save(
     Checkpoint(step, seconds, network.state_dict(), optimizer.state_dict(), generators, averaged).save(path)
 
 
-def _set_generators(states: dict[str, Tensor], batches: Batches, device: torch.device) -> None:
+def _set_generators(states: dict[str, Tensor], batches: Batches | WholeLoss, device: torch.device) -> None:
     try:
         batches.generator.set_state(states["batches"])
         torch.set_rng_state(states["cpu"])

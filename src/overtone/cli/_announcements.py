@@ -11,7 +11,7 @@ from overtone._utils.text import plural
 from overtone.cli._durations import in_words
 
 if TYPE_CHECKING:
-    from overtone.signals import Signal
+    from overtone.signals import Measured, Signal
 
 EXAMPLE = "the example picture"
 
@@ -43,6 +43,16 @@ def announce_choice(signal: Signal[Any]) -> None:
 
     if (seconds := choice_seconds(signal)) >= 1:
         announce(f"Choosing the bandwidth: {in_words(seconds)}.")
+
+
+def announce_measurements(problem: Measured) -> None:
+    """Say that a bandwidth is being chosen for measurements.
+
+    Args:
+        problem: The measurements.
+    """
+    functionals = sum(term.size for term in problem.terms)
+    announce(f"Choosing the bandwidth from {plural(functionals, 'measurement')} by least squares.")
 
 
 def announce_fields(forecast: str, truth: str) -> None:

@@ -13,7 +13,12 @@ from click.core import ParameterSource
 
 from overtone._config import FitConfig
 from overtone._utils.text import decibels, format_per_axis, number, plural
-from overtone.cli._announcements import announce, announce_choice, announce_reading
+from overtone.cli._announcements import (
+    announce,
+    announce_choice,
+    announce_measurements,
+    announce_reading,
+)
 from overtone.cli._completion import complete_run
 from overtone.cli._numbered import is_default, newest, reserved
 from overtone.cli._options import (
@@ -32,13 +37,14 @@ from overtone.cli._options import (
 )
 from overtone.cli._output import facts, paragraph, print_json
 from overtone.cli._pages import address, write_page_if_possible
-from overtone.cli._source import read_samples
+from overtone.cli._source import read_measurements, read_samples
 from overtone.errors import InputError
 
 if TYPE_CHECKING:
     from overtone.fitting import Run
     from overtone.fitting._settings import Fields, RunSettings
     from overtone.fitting._wall_clock import WallClock
+    from overtone.signals import Geometry, Measured, Signal
 
 INTERRUPTED = 130
 
@@ -73,6 +79,7 @@ OUTPUT = chain(
         "overtone fit speech.wav --time 60 --activation sine",
         "overtone fit noisy.npy --clean clean.npy --bandwidth 20",
         "overtone fit houses.csv --inputs rooms,age --columns price",
+        "overtone fit kspace.npz --steps 1000",
         "overtone fit --resume --out run --steps 5000",
     ),
 )
@@ -113,7 +120,8 @@ def fit_command(
     """Fit a network to SOURCE and report which frequencies it learned when.
 
     SOURCE is a picture (.png .jpg .tif), a recording (.wav .flac), a volume (.nii .nii.gz, .tif stack), a series
-    (.csv), a table (.csv with --inputs) or an array (.npy .npz). Left out, it is a picture of scikit-image.
+    (.csv), a table (.csv with --inputs) or an array (.npy .npz). Left out, it is a picture of scikit-image. A .npz of
+    measurements is recognised by its keys: kspace and mask, sinogram and angles, or blurred and kernel.
 
     Ctrl-C stops after the current step and keeps what there is; --resume goes on.
     """
@@ -169,9 +177,17 @@ def _run(
         # The flag is not part of old runs; their samples are read as they were then.
         read_with |= {"quantities": True} if "inputs" in read_with else {}
     # Read after the settings of a resumed run, which name the file where SOURCE is left out.
-    signal = read_samples(source, read_with, clean)
-    if not resume and config.model.bandwidth is None and config.model.has_bandwidth:
-        announce_choice(signal)
+    measurements = read_measurements(source, read_with, clean)
+    signal: Signal[Geometry] | Measured
+    choosing = not resume and config.model.bandwidth is None and config.model.has_bandwidth
+    if measurements is not None:
+        signal = measurements
+        if choosing:
+            announce_measurements(measurements)
+    else:
+        signal = read_samples(source, read_with, clean)
+        if choosing:
+            announce_choice(signal)
     origin = {
         # Absolute, so that --resume finds the file from any directory.
         "path": source and os.path.abspath(source),

@@ -9,11 +9,11 @@ from overtone.cli._options import words
 from overtone.errors import InputError
 
 if TYPE_CHECKING:
-    from overtone.signals import Geometry, Signal
+    from overtone.signals import Geometry, Measured, Signal
 
 
 def read_source(path: str | None, options: dict[str, Any], clean: str | None = None) -> Signal:
-    """As `read_samples`, on a grid.
+    """As `read_samples`, of a file of samples on a grid.
 
     Raises:
         InputError: If a file cannot be read as what it is, or a flag does not apply to it.
@@ -44,6 +44,31 @@ def read_samples(path: str | None, options: dict[str, Any], clean: str | None = 
     else:
         signal = _read(path, options)
     return signal if clean is None else signal.with_clean(_read(clean, options).values)
+
+
+def read_measurements(path: str | None, options: dict[str, Any], clean: str | None = None) -> Measured | None:
+    """Read a file of measurements (k-space, sinogram, blurred samples); None for any other file.
+
+    Args:
+        path: The file, or None.
+        options: The reading flags that were given; a `key` makes an array of the file.
+        clean: A file with the noise-free version of the samples, which such files hold themselves.
+
+    Raises:
+        InputError: If the measurements cannot be read, or a flag does not apply to them.
+    """
+    from overtone.signals._readers._measured_file import measured_kind, read_measured
+
+    if path is None or "key" in options or measured_kind(path) is None:
+        return None
+    if options:
+        name = next(iter(options))
+        raise InputError(
+            "flags that fit measurements", _flag(name), "leave it out: the file has its own keys", path
+        )
+    if clean is not None:
+        raise InputError("measurements alone", "--clean", "save the picture as reference in the file", path)
+    return read_measured(path)
 
 
 def default_picture() -> Signal:

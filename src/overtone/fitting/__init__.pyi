@@ -1,4 +1,3 @@
-from ._fit import TrainingConfig as TrainingConfig
 from ._fit import fit as fit
 from ._monitor import MonitorConfig as MonitorConfig
 from ._predict import Forecast as Forecast
@@ -6,4 +5,5 @@ from ._predict import predict as predict
 from ._prepare import FitConfig as FitConfig
 from ._prepare import ModelConfig as ModelConfig
 from ._prepare import StoppingConfig as StoppingConfig
+from ._prepare import TrainingConfig as TrainingConfig
 from ._run import Run as Run

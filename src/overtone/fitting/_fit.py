@@ -6,13 +6,14 @@ import math
 import tempfile
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar, Unpack
+from typing import Any, TypeVar, Unpack
 
-from overtone._config import Decay, FitConfig, FitOptions, TrainingConfig
+from overtone._config import FitConfig, FitOptions
 from overtone._training import Checkpoint, Ending, Outcome, train
 from overtone._utils.text import format_per_axis, number, plural
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
+from overtone.fitting._begun_run import BegunRun
 from overtone.fitting._monitor import (
     check_monitor,
     final_errors,
@@ -24,28 +25,23 @@ from overtone.fitting._monitor import (
 )
 from overtone.fitting._prepare import PreparedFit, prepare
 from overtone.fitting._progress import FitProgress
-from overtone.fitting._run import Run, finished_run, reason_to_end
+from overtone.fitting._run import Run, finished_run
 from overtone.fitting._run_directory import RunDirectory, disk_space, fingerprint
 from overtone.fitting._settings import RunSettings
 from overtone.fitting._stopping import FitController, RuleMonitor, make_stopping
 from overtone.fitting._wall_clock import PAGE, WallClock, seconds_after_training
-from overtone.nn import Field
 from overtone.planning import ReasonCode
 from overtone.planning._duration import choice_seconds, machine_seconds, with_trials
 from overtone.planning._reasons import Reason, sentences
-from overtone.probes import LogSchedule, Probe, View
-from overtone.signals import Geometry, Signal, validate
-
-if TYPE_CHECKING:
-    import xarray
-
+from overtone.probes import Probe
+from overtone.signals import Geometry, Measured, Signal, validate
 
 G = TypeVar("G", bound=Geometry)
 
 
 @standard()
 def fit(
-    signal: Signal[Geometry],
+    signal: Signal[Geometry] | Measured,
     out: str | Path | None = None,
     config: FitConfig | None = None,
     *,
@@ -58,7 +54,9 @@ def fit(
     """Fit a coordinate network to a signal, record which frequencies it learns when, and return the run.
 
     Args:
-        signal: What to learn; one of `overtone.signals`, on a grid or scattered.
+        signal: What to learn; one of `overtone.signals`, on a grid or scattered, or measurements of one (k-space,
+            projections, blurred samples): these choose the bandwidth by `operators.choose_bandwidth`, train with Adam
+            from 2e-3 on a cosine (unless a rate or a decay is passed) and stop on held-out measurements.
         out: Run directory; a temporary one if None.
         config: All settings; the defaults of `FitConfig` if None.
         resume: Go on with the run in `out`, with the settings it began with; only a longer budget may be given. A run
@@ -91,7 +89,7 @@ def fit(
 
 @standard()
 def fit_on_clock(
-    signal: Signal[Geometry],
+    signal: Signal[Geometry] | Measured,
     out: str | Path | None,
     config: FitConfig,
     clock: WallClock,
@@ -113,11 +111,23 @@ def fit_on_clock(
         progress: As in `fit`.
         source: As in `fit`.
     """
-    directory = RunDirectory(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="overtone-")))
+    folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="overtone-"))
+    if isinstance(signal, Measured):
+        # Imported here: the choice for measurements is not part of other fits.
+        from overtone.fitting._measured import fit_measured
+
+        return fit_measured(
+            *(signal, folder, config, clock),
+            resume=resume,
+            overwrite=overwrite,
+            progress=progress,
+            source=source,
+        )
+    directory = RunDirectory(folder)
     if not resume:
         directory.check_free(overwrite)
     samples = fingerprint(validate(signal))
-    begun = _BegunRun.of(directory, config) if resume else None
+    begun = BegunRun.of(directory, config) if resume else None
     if begun is not None:
         begun.check_samples(samples, signal.name, str(directory.path))
     prepared = _prepare_on_clock(signal, config, clock) if begun is None else prepare(signal, begun.config)
@@ -225,119 +235,6 @@ def _comparison(prepared: PreparedFit[Any]) -> dict[str, Any]:
         "candidates": [candidate.to_json() for candidate in prepared.candidates],
         "trial_steps": prepared.trial_steps,
     }
-
-
-class _BegunRun(NamedTuple):
-    """A run that is to be resumed, as its directory holds it.
-
-    Attributes:
-        settings: The settings that it began with.
-        config: The same with the longer budget and the bandwidth that was chosen then.
-        checkpoint: Where it goes on.
-        record: Its record up to there.
-        last_row: The step of the last row in it.
-        ended: Why nothing is left to do, in words; None if something is.
-    """
-
-    settings: RunSettings
-    config: FitConfig
-    checkpoint: Checkpoint
-    record: xarray.Dataset
-    last_row: int
-    ended: str | None
-
-    @staticmethod
-    def of(directory: RunDirectory, config: FitConfig) -> _BegunRun:
-        """Read the run in a directory.
-
-        Args:
-            directory: Where it is.
-            config: The settings that are asked for now; budget and device count.
-
-        Raises:
-            InputError: If there is none, it is damaged, or its budget cannot be changed so.
-        """
-        settings = directory.read_settings()
-        directory.check_own()
-        begun = settings.config
-        training = _longer(begun.training, config.training)
-        checkpoint = Checkpoint.load(directory.checkpoint)
-        record = directory.load_record()
-        ended = reason_to_end(begun.training, training, checkpoint, record, str(directory.path))
-        model = begun.model
-        if settings.bandwidth is not None:
-            model = replace(model, bandwidth=settings.bandwidth)
-        config = replace(begun, model=model, training=training, device=config.device)
-        # The row of the checkpoint's step is in the record only if the run went on after it, or ends there.
-        ends = ended is not None or training.used_up(checkpoint.step, checkpoint.seconds)
-        last_row = checkpoint.step if ends or LogSchedule().due(checkpoint.step) else checkpoint.step - 1
-        # Rows after the checkpoint are measured again.
-        record = record.isel(step=record.step.values <= last_row)
-        if checkpoint.average is not None:
-            weights, errors = checkpoint.average
-            before = [row for row in errors if row[0] <= last_row]
-            checkpoint = replace(checkpoint, average=(weights, before))
-        return _BegunRun(settings, config, checkpoint, record, last_row, ended)
-
-    @property
-    def judged(self) -> tuple[xarray.Dataset, Checkpoint]:
-        """What early stopping has judged: the rows of the record, and the errors of averaged weights."""
-        return self.record, self.checkpoint
-
-    def check_samples(self, samples: str, name: str, run_path: str) -> None:
-        """Check that the run is one of these samples; runs of old versions do not say.
-
-        Args:
-            samples: Fingerprint of the signal.
-            name: Name of the signal, for the error.
-            run_path: The run directory, for the error.
-
-        Raises:
-            InputError: If it is not.
-        """
-        if self.settings.samples not in (None, samples):
-            raise InputError(
-                "the samples that the run began with",
-                f"others in {name}",
-                "pass the same source, or begin a new run in another --out",
-                run_path,
-            )
-
-    def reopen(self, directory: RunDirectory, field: Field, view: View) -> Probe:
-        """Return the probe that continues the record, and write the longer budget to record and settings.
-
-        Args:
-            directory: Where the run is.
-            field: The network.
-            view: The view of the record.
-        """
-        training = self.config.training
-        probe = Probe.resume(
-            view, field, directory.path, after=self.last_row, elapsed=self.checkpoint.seconds, strict=True
-        )
-        try:
-            options = probe.record.attrs.get("options") or {}
-            probe.annotate(complete=False, options=options | training.to_json())
-            directory.write_settings(
-                replace(self.settings, config=replace(self.settings.config, training=training))
-            )
-        except BaseException:
-            probe.close()
-            raise
-        return probe
-
-
-def _longer(begun: TrainingConfig, asked: TrainingConfig) -> TrainingConfig:
-    """Return the training that a run began with, with the budget that is asked for now."""
-    longer = replace(begun, steps=asked.steps or begun.steps, seconds=asked.seconds or begun.seconds)
-    if longer != begun and begun.decay is not Decay.CONSTANT:
-        raise InputError(
-            "the budget the run began with, because its learning rate follows it",
-            "another one",
-            "leave --steps and --time out",
-            "resume",
-        )
-    return longer
 
 
 def _train(

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import torch
 from torch import Tensor
 
 from overtone import records, reports
@@ -19,10 +20,12 @@ from overtone.fitting._run_directory import RunDirectory
 from overtone.fitting._stopping import FitController, RuleMonitor
 from overtone.nn import Field
 from overtone.probes._evaluator import chunk_size, predict_at
-from overtone.signals import Geometry, Signal
+from overtone.signals import Domain, Geometry, Measured, Signal
 
 if TYPE_CHECKING:
     import xarray
+
+    from overtone.fitting._measured import PreparedMeasured
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,7 +34,7 @@ class Run(Displayed):
 
     Attributes:
         directory: The run's files.
-        signal: The signal, with its held-out samples.
+        signal: The signal, with its held-out samples, or the measurements.
         network: The trained field, from physical coordinates to physical values; the best one if the run may stop.
         outcome: Steps, seconds and the reason why training ended.
         unchanged: Whether it was resumed with nothing left to do, so that its files are as they were.
@@ -45,7 +48,7 @@ class Run(Displayed):
     """
 
     directory: RunDirectory
-    signal: Signal[Geometry]
+    signal: Signal[Geometry] | Measured
     network: Field
     outcome: Outcome
     unchanged: bool = False
@@ -85,9 +88,14 @@ class Run(Displayed):
         return {name: known.get(name) for name in ("train", "held_out", "held_out_clean")}
 
     def predict(self) -> Tensor:
-        """Return the network's values (N, C) at every sample, in the signal's units."""
+        """Return the network's values (N, C) at every sample, in the signal's units; complex where the field is."""
+        geometry = self.signal.geometry
+        assert not isinstance(geometry, Domain)
         with evaluation_mode(self.network):
-            return predict_at(self.network, self.signal.geometry, None, chunk=chunk_size(self.network, 1.0))
+            values = predict_at(self.network, geometry, None, chunk=chunk_size(self.network, 1.0))
+        if isinstance(self.signal, Measured) and self.signal.complex_values:
+            return torch.view_as_complex(values.reshape(len(values), -1, 2).contiguous())
+        return values
 
     def report(self, path: str | Path | None = None) -> Path:
         """Write the report, one self-contained HTML page.
@@ -138,7 +146,7 @@ def reason_to_end(
 
 def finished_run(
     directory: RunDirectory,
-    prepared: PreparedFit[Any],
+    prepared: PreparedFit[Any] | PreparedMeasured,
     stopping: FitController | RuleMonitor | None,
     checkpoint: Checkpoint,
     record: xarray.Dataset,

@@ -302,6 +302,16 @@ class Probe(RunRecorder):
         """Record the network's prediction of a signal; of more than a million samples, a part."""
         self._snapshot(self._grid_view, step)
 
+    def store(self, name: str, step: int, array: Any) -> None:
+        """Store an array beside the rows of the first view's record.
+
+        Args:
+            name: Name of the snapshot.
+            step: Step that it belongs to.
+            array: The array.
+        """
+        self._writer.snapshot(self.views[0].name, name, step, array)
+
     def annotate(self, **attrs: Any) -> None:
         """Add attributes to every record."""
         self._writer.annotate(**attrs)

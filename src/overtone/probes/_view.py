@@ -131,11 +131,13 @@ class Metric(ABC):
         channels: C names.
         target_power: (band, channel) reference of the residual power; 0 without a target, when rows hold the power
             itself.
+        noise_power: (band, channel) power of noise in the target; None where it is unknown.
     """
 
     bands: Bands
     channels: tuple[str, ...]
     target_power: NDArray[np.float64]
+    noise_power: NDArray[np.float64] | None = None
 
     @abstractmethod
     def check(self, outputs: Tensor) -> None:
@@ -171,12 +173,14 @@ class MetricView(OutputView):
         self._attrs = dict(attrs)
 
     def header(self, attrs: Mapping[str, Any]) -> Header:
-        """Return bands, channels and target power of the metric, and the view's attributes."""
+        """Return bands, channels, target and noise power of the metric, and the view's attributes."""
+        noise = self.metric.noise_power
         return Header(
             band_low=self.metric.bands.low,
             band_high=self.metric.bands.high,
             channels=self.metric.channels,
-            static={"target_power": self.metric.target_power},
+            static={"target_power": self.metric.target_power}
+            | ({} if noise is None else {"noise_power": noise}),
             attrs=describe_samples(self.name, self.inputs.count) | self._attrs | dict(attrs),
         )
 

@@ -3,7 +3,7 @@
 `read` picks the reader by the suffix of a file: `image`, `audio`, `volume`, `series`, `table` or `array`.
 `points` takes scattered samples. `masks` selects samples to hold out of training, and `synthetic` makes
 signals of known spectrum. `Measured` is a field that is known through functionals, not samples: an equation, k-space,
-projections, any linear map (`measured`).
+projections, any linear map (`measured`); `read_measured` reads files of them.
 
 Example:
     >>> import numpy as np
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from overtone.signals._readers._audio import audio
     from overtone.signals._readers._columns import points, series, table
     from overtone.signals._readers._image import image
+    from overtone.signals._readers._measured_file import read_measured
     from overtone.signals._readers._read import read
     from overtone.signals._readers._volume import volume
 
@@ -51,6 +52,7 @@ __all__ = [
     "points",
     "projections",
     "read",
+    "read_measured",
     "require_grid",
     "series",
     "synthetic",
@@ -69,6 +71,7 @@ __getattr__, _, _ = lazy_loader.attach(
         "_readers._audio": ["audio"],
         "_readers._columns": ["points", "series", "table"],
         "_readers._image": ["image"],
+        "_readers._measured_file": ["read_measured"],
         "_readers._read": ["read"],
         "_readers._volume": ["volume"],
     },

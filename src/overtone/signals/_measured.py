@@ -201,7 +201,9 @@ class Measured:
         channels: One name per channel of the field; real and imaginary part count as one where `complex_values`.
         complex_values: Whether the field is complex: a network then has two outputs per channel, real and imaginary.
         name: Description, for titles.
-        reference: Values (P, C) at points, known for tests and benchmarks, or None.
+        reference: Values (P, C) at points where they are known, to measure against, or None; complex where
+            `complex_values`.
+        angles: Degrees of parallel projections, by the number of the group; classical reconstructions need them.
 
     Example:
         >>> import torch
@@ -219,6 +221,7 @@ class Measured:
     complex_values: bool = False
     name: str = "measurements"
     reference: Callable[[Tensor], Tensor] | None = None
+    angles: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
         if not self.terms:
@@ -254,7 +257,9 @@ class Measured:
         ]
         return torch.stack(losses).sum()
 
-    def split(self, share: float = 0.25, seed: int = 0) -> tuple[Measured, Measured]:
+    def split(
+        self, share: float = 0.25, seed: int = 0, trained: Sequence[Tensor] | None = None
+    ) -> tuple[Measured, Measured]:
         """Return the measurements to train on and those held out, by whole groups.
 
         Terms of fewer than eight groups are part of both.
@@ -262,6 +267,7 @@ class Measured:
         Args:
             share: Part of the groups of each term that is held out, between 0 and 1.
             seed: Seed of the draw.
+            trained: Per term, (M,) bool, the functionals whose groups are never held out.
 
         Raises:
             InputError: If the share is not between 0 and 1.
@@ -277,6 +283,9 @@ class Measured:
                 continue
             draw = numpy_generator(seed, "held-out functionals", str(position)).permutation(len(names))
             chosen = torch.zeros(len(names), dtype=torch.bool, device=inverse.device)
+            if trained is not None:
+                fixed = set(inverse[trained[position]].tolist())
+                draw = draw[[number not in fixed for number in draw.tolist()]]
             chosen[torch.from_numpy(draw[: max(1, round(share * len(names)))]).to(inverse.device)] = True
             train.append(term.select(~chosen[inverse]))
             held_out.append(term.select(chosen[inverse]))

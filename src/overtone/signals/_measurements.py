@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -176,7 +177,7 @@ def projections(
         turns, data.shape[1], side, None if source_distance is None else source_distance / spacing
     )
     forward, adjoint = _as_maps(matrix, spacing)
-    return measured(
+    problem = measured(
         forward,
         adjoint,
         data.reshape(-1, 1),
@@ -185,6 +186,7 @@ def projections(
         noise=noise,
         name=name,
     )
+    return problem if source_distance is not None else replace(problem, angles=tuple(turns.tolist()))
 
 
 def _ray_matrix(angles: Array, detectors: int, side: int, source: float | None) -> Any:

@@ -12,6 +12,7 @@ from ._generated import generated as generated
 from ._grid import GridView as GridView
 from ._layers import layers as layers
 from ._paths import paths as paths
+from ._residuals import residuals as residuals
 from ._rollouts import rollout as rollout
 from ._sensitivity import gradients as gradients
 from ._sensitivity import sensitivity as sensitivity

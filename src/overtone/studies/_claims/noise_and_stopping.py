@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 import overtone as ot
 from overtone._utils.seeding import derive_seed, numpy_generator
+from overtone.fitting._prepare import hold_out
 from overtone.nn import MLP
 from overtone.signals import Normalisation, Signal, synthetic
 from overtone.studies._claims._shared import torch_seed, wide_network
@@ -438,11 +439,10 @@ def _learner_target(target: str, samples: int, seed: int) -> Signal:
 
 def _clean_held_out_error(signal: Signal, bandwidth: float, seed: int, steps: int) -> float:
     """Return the error against the clean signal on the third of the samples that is held out."""
-    run = ot.fit(
-        signal, bandwidth=bandwidth, width=64, depth=2, features=64, steps=steps, held_out=1 / 3, seed=seed
-    )
+    split = hold_out(signal, 1 / 3, seed)
+    run = ot.fit(split, bandwidth=bandwidth, width=64, depth=2, features=64, steps=steps, seed=seed)
     clean = signal.values if signal.clean is None else signal.clean
-    error = (run.predict() - clean)[run.signal.held_out_index]
+    error = (run.predict() - clean)[split.held_out_index]
     return float(np.mean(error.square().numpy()))
 
 

@@ -1,0 +1,172 @@
+import numpy as np
+import pytest
+import torch
+from skimage.transform import radon
+
+import overtone as ot
+from overtone.baselines import reconstruct
+from overtone.errors import InputError
+from overtone.fitting import FitConfig
+from overtone.fitting._fit import fit_on_clock
+from overtone.fitting._measured import judged_measurements, measured_fingerprint, split_measured
+from overtone.fitting._wall_clock import WallClock
+
+SIDE = 16
+SMALL = {"width": 16, "features": 16, "depth": 2, "bandwidth": 0.1}
+
+
+def picture():
+    y, x = np.mgrid[:SIDE, :SIDE] - SIDE / 2
+    return np.exp(-(x**2 + (y / 1.5) ** 2) / 12) * (np.hypot(x, y) < SIDE // 2 - 1)
+
+
+def kspace(complex_values=False, noise=0.01, reference=True):
+    rng = np.random.default_rng(0)
+    full = np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(picture()), norm="ortho"))
+    full = full + noise / 2**0.5 * (rng.standard_normal(full.shape) + 1j * rng.standard_normal(full.shape))
+    mask = rng.random((SIDE, SIDE)) < 0.5
+    mask[6:11, 6:11] = True
+    problem = ot.signals.kspace(full, mask, complex_values=complex_values, noise=noise or None)
+    return with_reference(problem, picture()) if reference else problem
+
+
+def with_reference(problem, values):
+    from overtone.signals._readers._measured_file import with_reference as attach
+
+    return attach(problem, values)
+
+
+def sinogram():
+    turns = np.linspace(0, 180, 12, endpoint=False)
+    return with_reference(ot.signals.projections(radon(picture(), turns).T, turns), picture())
+
+
+def test_a_fit_of_kspace_writes_a_run_and_beats_the_zero_field(tmp_path):
+    run = ot.fit(kspace(), tmp_path / "run", steps=150, **SMALL)
+    described = run.record.attrs["measured"]
+    assert run.predict().shape == (SIDE**2, 1)
+    assert described["network"]["train"] < 0.15
+    assert described["network"]["psnr"] > 20
+    assert [one["name"] for one in described["classical"]] == ["zero-filled", "total variation"]
+    assert {"run.json", "record.sqlite", "checkpoint.safetensors"} <= {
+        p.name for p in run.directory.path.iterdir()
+    }
+    # White noise in the frequencies of the picture, of which a real picture takes the real half.
+    noise, count = float(run.record.noise_power.sum()), described["functionals"]["train"]
+    assert noise == pytest.approx(0.01**2 / 2 * count / SIDE**2, rel=0.2)
+    error = (run.predict().reshape(SIDE, SIDE).numpy() - picture()).astype(float)
+    assert described["network"]["psnr"] == pytest.approx(
+        10 * np.log10(np.ptp(picture()) ** 2 / np.square(error).mean()), abs=1e-3
+    )
+
+
+def test_the_measured_powers_add_up_to_those_of_the_zero_filled_picture(tmp_path):
+    run = ot.fit(kspace(complex_values=True), tmp_path / "run", steps=2, stop=False, **SMALL)
+    fitted, held_out = split_measured(run.signal, 0.1, 0)
+    filled = reconstruct(fitted, lambda values: 0.0)[0].values
+    assert float(run.record.target_power.sum()) == pytest.approx(float(filled.abs().square().mean()))
+    assert run.predict().is_complex()
+    residual = fitted.residuals(run.network)[0].detach().abs().square().mean()
+    assert float(run.record.train_error[-1]) == pytest.approx(float(residual), rel=1e-4)
+    # Dominant functionals are judged, too, by their share.
+    whole = run.signal.terms[0].size
+    judged = judged_measurements(run.signal, held_out)
+    assert [term.weight for term in judged.terms] == pytest.approx(
+        [1 - judged.terms[1].weight, len(judged.terms[1].data) / whole]
+    )
+    assert float(run.record.held_out_error[-1]) == pytest.approx(
+        float(judged.loss(run.network).detach()), rel=1e-4
+    )
+
+
+def test_the_lowest_frequencies_are_never_held_out():
+    problem = kspace()
+    for seed in range(5):
+        fitted, held_out = split_measured(problem, 0.3, seed)
+        largest = problem.terms[0].data.abs().max()
+        assert largest in fitted.terms[0].data.abs()
+        assert fitted.terms[0].size + held_out.terms[0].size == problem.terms[0].size
+        assert float(held_out.terms[0].data.abs().max()) < float(largest) / 2
+
+
+def test_small_held_out_errors_of_the_untrained_network_do_not_end_the_run(tmp_path):
+    # Held-out coefficients are those of fine detail: their error is least before the first step.
+    run = ot.fit(kspace(complex_values=True, noise=0), tmp_path / "run", steps=120, **SMALL)
+    assert run.network_step > 100
+
+
+def test_projections_get_their_classical_reconstructions(tmp_path):
+    run = ot.fit(sinogram(), tmp_path / "run", steps=60, **SMALL)
+    described = run.record.attrs["measured"]
+    names = [one["name"] for one in described["classical"]]
+    assert names == ["scaled adjoint", "filtered back-projection", "SART, 3 passes", "total variation"]
+    levels = {one["name"]: one["psnr"] for one in described["classical"]}
+    assert levels["SART, 3 passes"] > 25 > levels["scaled adjoint"]
+    # Twelve angles: gaps of 15 degrees, 16 pixels across.
+    assert described["resolved"] == pytest.approx(1 / (SIDE * np.pi / 12))
+
+
+def test_a_resumed_run_is_the_one_that_was_never_interrupted(tmp_path, monkeypatch):
+    problem, options = kspace(), {"steps": 40, "lr": 0.01, **SMALL}
+    once = ot.fit(problem, tmp_path / "once", **options)
+    ot.fit(problem, tmp_path / "twice", **(options | {"steps": 17}))
+    again = ot.fit(problem, tmp_path / "twice", resume=True, steps=40)
+    assert torch.equal(once.predict(), again.predict())
+    one, two = (run.record.drop_vars("time").residual_power.sel(step=[0, 4, 40]) for run in (once, again))
+    assert one.equals(two)
+    assert again.record.attrs["measured"] == once.record.attrs["measured"]
+    unchanged = ot.fit(problem, tmp_path / "twice", resume=True)
+    assert unchanged.unchanged
+    assert torch.equal(unchanged.predict(), again.predict())
+
+
+def test_the_cosine_of_the_default_ends_with_its_budget(tmp_path):
+    ot.fit(kspace(), tmp_path / "run", steps=5, **SMALL)
+    with pytest.raises(InputError, match="learning rate follows it"):
+        ot.fit(kspace(), tmp_path / "run", resume=True, steps=9)
+
+
+def test_another_mask_is_another_problem(tmp_path):
+    ot.fit(kspace(), tmp_path / "run", steps=2, **SMALL)
+    other = ot.signals.kspace(np.fft.fftshift(np.fft.fft2(picture())), complex_values=False)
+    assert measured_fingerprint(other) != measured_fingerprint(kspace())
+    with pytest.raises(InputError, match="the samples that the run began with"):
+        ot.fit(other, tmp_path / "run", resume=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"controller": True}, "controller"),
+        ({"batch": 8}, "batch"),
+        ({"device": "cuda"}, "the CPU"),
+        ({"bandwidth": (1.0, 2.0, 3.0)}, "one per axis"),
+        ({"encoding": "basic", "bandwidth": 1.0}, "an encoding that has a bandwidth"),
+    ],
+)
+def test_settings_that_do_not_apply_are_refused(tmp_path, options, words):
+    with pytest.raises(InputError, match=words):
+        ot.fit(kspace(), tmp_path / "run", **({"steps": 2} | options))
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_equation_is_not_fitted_but_told_what_does(tmp_path):
+    line = ot.operators.equation({"start": (lambda x, u: u, [[0.0]])}, [(0, 1)])
+    with pytest.raises(InputError, match=r"operators\.train_network"):
+        ot.fit(line, tmp_path / "run")
+
+
+def test_few_angles_hold_nothing_out_and_train_to_the_end(tmp_path):
+    turns = np.arange(0, 180, 45.0)
+    problem = ot.signals.projections(radon(picture(), turns, circle=True).T, turns)
+    run = ot.fit(problem, tmp_path / "run", steps=12, **SMALL)
+    assert run.outcome.step == 12
+    assert run.record.attrs["measured"]["functionals"]["held_out"] == 0
+    assert run.record.attrs["measured"]["network"]["held_out"] is None
+
+
+def test_a_limit_of_the_clock_bounds_the_training(tmp_path):
+    config = FitConfig().replace(seconds=3.0, **SMALL)
+    run = fit_on_clock(kspace(reference=False), tmp_path / "run", config, WallClock(3.0))
+    assert run.outcome.seconds < 3
+    assert run.record.attrs["measured"]["network"]["psnr"] is None
