@@ -15,7 +15,7 @@ sys.path.insert(0, str(DOCS / "_extensions"))
 for package, base in (("lightning.pytorch", "Callback"), ("transformers", "TrainerCallback")):
     if importlib.util.find_spec(package.partition(".")[0]) is None:
         sys.modules[package] = types.ModuleType(package)
-        setattr(sys.modules[package], base, type(base, (), {}))
+        setattr(sys.modules[package], base, type(base, (), {"__module__": package}))
 
 project = "overtone"
 author = "the overtone developers"
@@ -69,7 +69,8 @@ sphinx_gallery_conf = {
     "show_memory": False,
     "min_reported_time": 10_000,
     "abort_on_example_error": True,
-    # Tests may build with `-D plot_gallery=0`: tests/site/test_gallery.py runs every example and looks at its figures.
+    # The first one warns of axes without a label or a unit; the second one stores the figures.
+    "image_scrapers": ("figure_labels.warn", "matplotlib"),
     "plot_gallery": True,
     "subsection_order": [
         f"gallery/{name}" for name in ("measure", "predict", "steer", "networks", "signals", "compare")

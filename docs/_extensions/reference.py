@@ -147,11 +147,11 @@ CODE = re.compile(r"(`+[^`]*`+)")
 def escape(app: Sphinx, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """Escape what docstrings write as formulas and reStructuredText would read as its own marks: |f|, a*b, x_.
 
-    Of a property, Napoleon would read "Sentences: what was learned" as a type and a description; behind an empty line it
-    does not.
+    Of a property, Napoleon would read "Sentences: what was learned" as a type and a description; behind a line without a
+    colon, here one that shows nothing, it does not.
     """
     if what == "property":
-        lines.insert(0, "")
+        lines.insert(0, "\\ ")
     literal = False
     for index, line in enumerate(lines):
         if line.lstrip().startswith(">>>"):

@@ -31,9 +31,6 @@ class LightningProbe(Callback):
         path: Run directory to write to; a temporary one if None, which is not possible with several processes.
         **options: Passed on to `Probe`, for instance `forward`, `outputs`, `schedule` or `loggers`.
 
-    Attributes:
-        probe: The `Probe` of the current or last fit, None before.
-
     Example:
         A classifier that Lightning trains, measured on its training data::
 
@@ -48,7 +45,7 @@ class LightningProbe(Callback):
 
     @property
     def probe(self) -> Any:
-        """The `Probe` of the current or last fit."""
+        """The `Probe` of the current or last fit, None before."""
         return self._trainer_probe.probe
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:

@@ -28,9 +28,6 @@ class TransformersProbe(TrainerCallback):
         path: Run directory to write to; a temporary one if None, which is not possible with several processes.
         **options: Passed on to `Probe`, for instance `outputs`, `schedule` or `loggers`.
 
-    Attributes:
-        probe: The `Probe` of the current or last training, None before.
-
     Example:
         A text classifier, measured at its tokens::
 
@@ -47,7 +44,7 @@ class TransformersProbe(TrainerCallback):
 
     @property
     def probe(self) -> Any:
-        """The `Probe` of the current or last training."""
+        """The `Probe` of the current or last training, None before."""
         return self._trainer_probe.probe
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
