@@ -67,7 +67,7 @@ class ClassWeights(Result):
 
         Args:
             labels: (N,) classes from 0.
-            classes: K.
+            classes: K, the number of classes.
 
         Raises:
             InputError: If labels are not class numbers, or a class has no samples.
@@ -93,7 +93,7 @@ def distribution(labels: Tensor | ArrayLike, classes: int) -> Tensor:
 
     Args:
         labels: (N,) classes from 0, or (N, K) probabilities.
-        classes: K.
+        classes: K, the number of classes.
 
     Raises:
         InputError: If labels are outside the classes, or probabilities do not sum to 1.
@@ -206,7 +206,7 @@ class ClassTarget(ABC):
 
         Args:
             labels: (N,) classes from 0, or (N, K) probabilities of the classes for each sample.
-            classes: K.
+            classes: K, the number of classes.
 
         Raises:
             InputError: If labels are outside the classes, or probabilities do not sum to 1.
