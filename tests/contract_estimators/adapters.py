@@ -23,11 +23,18 @@ from tests.contract_estimators.geometries import (
     on_grid,
     through_filters,
 )
+from tests.contract_estimators.spheres import in_window, of_winds, on_healpix, on_sphere, with_gaps
 
 ESTIMATORS = {
     "grid, periodic": on_grid(True),
     "grid, even": on_grid(False),
     "one axis of a grid": on_axis(),
+    "box, windowed": in_window(),
+    "box, masked": with_gaps(False),
+    "sphere": on_sphere(),
+    "sphere, masked": with_gaps(True),
+    "HEALPix": on_healpix(),
+    "winds": of_winds(),
     "points, least squares": at_points(PointsMethod.least_squares(), True),
     "points, quadrature": at_points(PointsMethod.quadrature(), False),
     "cloud, filters": through_filters(KernelSums.exact(), ROUNDED),

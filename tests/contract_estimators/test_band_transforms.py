@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import inspect
 import pkgutil
 from collections.abc import Callable
 
@@ -15,12 +16,15 @@ from overtone.errors import InputError
 from overtone.spectra import (
     BandTransform,
     GridTransform,
+    HealpixGrid,
+    HealpixTransform,
     MaskedTransform,
     PointsMethod,
     PointsTransform,
     SphereGrid,
     SphereTransform,
     WindowedTransform,
+    WindTransform,
 )
 from overtone.spectra._sphere_grid import SphereGridKind
 from overtone.spectra.clouds import DirectionTransform, GaussianFilter, GraphTransform
@@ -40,6 +44,10 @@ TRANSFORMS: dict[str, Callable[[], BandTransform]] = {
     "grid, periodic": lambda: GridTransform((8, 6), (0.5, 0.25), True),
     "box, windowed": lambda: WindowedTransform((8, 6), (0.5, 0.25), (False, True)),
     "sphere": lambda: SphereTransform(SphereGrid(SphereGridKind.CELLS, 6, 8)),
+    "sphere, masked": lambda: MaskedTransform.of_sphere(HOLED.T, SphereGrid(SphereGridKind.CELLS, 6, 8)),
+    "HEALPix": lambda: HealpixTransform(HealpixGrid(2, nested=True)),
+    "winds in a box": lambda: WindTransform(GridTransform((8, 6), (0.5, 0.25), True)),
+    "winds on the sphere": lambda: WindTransform(SphereTransform(SphereGrid(SphereGridKind.CELLS, 6, 8))),
     "box, masked": lambda: MaskedTransform.of_box(HOLED, (0.5, 0.25), True, slope=0.0),
     "points, least squares": lambda: PointsTransform(
         PLACES, [0, 0.5, 4, 10], method=PointsMethod.least_squares()
@@ -122,8 +130,14 @@ def test_a_class_that_implements_the_form_is_among_those_asked():
     for module in pkgutil.walk_packages(spectra.__path__, "overtone.spectra."):
         importlib.import_module(module.name)
     asked = {type(build()) for build in TRANSFORMS.values()}
-    classes = {cls for cls in BandTransform.__subclasses__() if cls.__module__.startswith("overtone.spectra")}
+    classes = {cls for cls in complete(BandTransform) if cls.__module__.startswith("overtone.spectra")}
     assert classes == asked
+
+
+def complete(cls: type) -> set[type]:
+    """The classes below one that can be made."""
+    below = {sub for child in cls.__subclasses__() for sub in complete(child)}
+    return below if inspect.isabstract(cls) else {cls, *below}
 
 
 def test_a_transform_without_cross_power_cannot_be_made():

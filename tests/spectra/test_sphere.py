@@ -9,7 +9,7 @@ from scipy.special import roots_legendre, sph_harm_y
 
 from overtone.errors import InputError
 from overtone.spectra import SphereGrid, SphereTransform
-from overtone.spectra._sphere import _recursion, degree_bands, legendre_functions
+from overtone.spectra._legendre import _recursion, degree_bands, legendre_functions
 from overtone.spectra._sphere_grid import SphereGridKind, covers_sphere
 
 
@@ -122,7 +122,7 @@ def test_tables_computed_anew_are_those_stored(monkeypatch):
     values = torch.from_numpy(np.random.default_rng(1).standard_normal((40, 80, 3)))
     grid = SphereGrid(SphereGridKind.CELLS, 40, 80)
     stored = SphereTransform(grid).coefficients(values)
-    monkeypatch.setattr("overtone.spectra._sphere._STORED", 0)
+    monkeypatch.setattr("overtone.spectra._legendre._STORED", 0)
     assert torch.equal(SphereTransform(grid).coefficients(values), stored)
 
 

@@ -48,6 +48,12 @@ ROWS = 12
         help="Eastward and northward wind: verify the kinetic energy of the rotational and the divergent part.",
     ),
     flag(
+        "--healpix",
+        metavar="ORDER",
+        section="Fields",
+        help="Pixels of a HEALPix grid: ring or nested. [default: as the metadata say]",
+    ),
+    flag(
         "--lead",
         metavar="AXIS",
         section="Fields",

@@ -11,6 +11,8 @@ from ._grid import GridTransform as GridTransform
 from ._grid import axis_grid as axis_grid
 from ._grid import bandwidth as bandwidth
 from ._grid import grid as grid
+from ._healpix import HealpixGrid as HealpixGrid
+from ._healpix import HealpixTransform as HealpixTransform
 from ._masked import MaskedTransform as MaskedTransform
 from ._noise_floor import NoiseFloor as NoiseFloor
 from ._noise_floor import NoiseVerdict as NoiseVerdict

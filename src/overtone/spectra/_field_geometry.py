@@ -17,6 +17,8 @@ from overtone.errors import InputError
 from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._grid import GridTransform
 from overtone.spectra._grid_modes import GridModes
+from overtone.spectra._healpix import HealpixGrid, HealpixTransform
+from overtone.spectra._legendre import DegreeTransform
 from overtone.spectra._pair_power import radial_slope, usable_bands
 from overtone.spectra._sphere import SphereTransform
 from overtone.spectra._sphere_grid import (
@@ -67,7 +69,7 @@ class FieldGeometry:
     spacing: tuple[float, ...]
     periodic: tuple[bool, ...]
     unit: str
-    sphere: SphereGrid | None = None
+    sphere: SphereGrid | HealpixGrid | None = None
     directions: tuple[int, ...] = ()
 
     @staticmethod
@@ -122,6 +124,21 @@ class FieldGeometry:
             return FieldGeometry(GeometryKind.SPHERE, shape, steps, (False, True), "km", grid, signs)
         return _region(rows, columns)
 
+    @staticmethod
+    def healpix(grid: HealpixGrid) -> FieldGeometry:
+        """Return the geometry of the pixels of a HEALPix grid.
+
+        Args:
+            grid: The grid.
+        """
+        step = math.degrees(math.sqrt(math.pi / 3) / grid.nside)
+        return FieldGeometry(GeometryKind.SPHERE, (grid.pixels,), (step,), (True,), "km", grid)
+
+    @property
+    def rows_and_columns(self) -> SphereGrid | None:
+        """The grid of latitudes and longitudes of the whole sphere, or None."""
+        return self.sphere if isinstance(self.sphere, SphereGrid) else None
+
     @property
     def frequency_unit(self) -> str:
         """Unit of the bands."""
@@ -157,11 +174,14 @@ class FieldGeometry:
         else:
             transform = WindowedTransform(self.shape, self.spacing, self.periodic)
             estimator = "plane detrend and Hann window"
-        assert isinstance(transform, SphereTransform | GridTransform | WindowedTransform)
+        assert isinstance(transform, DegreeTransform | GridTransform | WindowedTransform)
         split = WindTransform(transform, len(target), winds, self.directions)
         return split, f"{estimator}; winds split into a rotational and a divergent part"
 
     def _scalars(self, target: Tensor) -> tuple[BandTransform, str]:
+        if isinstance(self.sphere, HealpixGrid):
+            order = "nested" if self.sphere.nested else "ring"
+            return HealpixTransform(self.sphere), f"spherical harmonics, HEALPix grid in {order} order"
         if self.sphere is not None:
             return SphereTransform(self.sphere), f"spherical harmonics, {self.sphere.kind.value} grid"
         if all(self.periodic):

@@ -13,6 +13,7 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
+from overtone.spectra._sphere_grid import SphereGrid
 
 _CLEAR = 0.5
 """Share of a band's expected power from the band itself, from which on it is not merged with a neighbour."""
@@ -235,6 +236,28 @@ class MaskedTransform(BandTransform):
         from overtone.spectra._masked_box import MaskedBox
 
         return MaskedTransform(MaskedBox(mask.shape, spacing, periodic, bands, slope, mask.device), mask)
+
+    @staticmethod
+    def of_sphere(
+        mask: Tensor,
+        grid: SphereGrid,
+        bands: Bands | Sequence[float] | None = None,
+        slope: float = 2.0,
+    ) -> MaskedTransform:
+        """Return the transform of a grid of the sphere.
+
+        Args:
+            mask: (latitude, longitude) whether each cell is valid.
+            grid: The grid.
+            bands: Bands of degrees, or ascending edges from 0; None for those of `SphereTransform`.
+            slope: Exponent p of the power per degree P_l ~ l^-p, roughly; it decides the order of the differences.
+
+        Raises:
+            InputError: If the mask has another shape, or no valid cell.
+        """
+        from overtone.spectra._masked_sphere import MaskedSphere
+
+        return MaskedTransform(MaskedSphere(grid, bands, slope, mask.device), mask)
 
     @property
     def closes(self) -> bool:

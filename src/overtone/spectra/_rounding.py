@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from overtone.spectra._band_transform import BandTransform
-from overtone.spectra._sphere import SphereTransform
+from overtone.spectra._legendre import DegreeTransform
 from overtone.spectra._winds import WindTransform
 
 ROUNDING_SHARE = 0.2
@@ -40,13 +40,10 @@ def _white_shares(transform: BandTransform) -> Tensor:
     """Return the (band,) share of the power of white noise of the samples."""
     count = transform.bands.count
     scalars = transform.transform if isinstance(transform, WindTransform) else transform
-    if isinstance(scalars, SphereTransform):
-        grid = scalars.grid
-        # The power by degree of independent values with area weights a is (2 l + 1) sum a^2.
-        squares = float((grid.area**2).sum()) / grid.longitudes
+    if isinstance(scalars, DegreeTransform):
         highest = transform.degree if isinstance(transform, WindTransform) else scalars.degree
         degrees = torch.arange(highest + 1, device="cpu")
-        powers = (2 * degrees + 1).double() * squares
+        powers = (2 * degrees + 1).double() * scalars.noise
         index = transform.bands.index(degrees)
         return torch.zeros(count, dtype=torch.float64, device="cpu").index_add(0, index, powers)
     modes = getattr(scalars, "modes", None)

@@ -13,7 +13,7 @@ from overtone.errors import InputError
 from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
 from overtone.spectra._grid import GridTransform
-from overtone.spectra._sphere import SphereTransform, degree_bands
+from overtone.spectra._legendre import DegreeTransform, degree_bands
 from overtone.spectra._windowed import WindowedTransform
 
 _AT_ONCE = 8
@@ -38,7 +38,8 @@ class WindTransform(BandTransform):
         components: Channel of the component along the last axis (eastward), and of that along the first (northward).
             They are replaced by the rotational and the divergent part; other channels are transformed as scalars.
         directions: Sign of the coordinate along the first axis and the last one; by default latitudes from
-            north to south and longitudes from west to east on the sphere, and ascending coordinates in a box.
+            north to south and longitudes from west to east on the sphere, and ascending coordinates in a box. Pixels of
+            HEALPix have no axes.
 
     Attributes:
         bands: Bands of degrees up to one less than that of the transform; in a box those of the transform.
@@ -60,13 +61,13 @@ class WindTransform(BandTransform):
 
     def __init__(
         self,
-        transform: SphereTransform | GridTransform | WindowedTransform,
+        transform: DegreeTransform | GridTransform | WindowedTransform,
         channels: int = 2,
         components: tuple[int, int] = (0, 1),
         directions: Sequence[int] = (),
     ) -> None:
-        sphere = isinstance(transform, SphereTransform)
-        if len(transform.shape) != 2:
+        sphere = isinstance(transform, DegreeTransform)
+        if not sphere and len(transform.shape) != 2:
             raise InputError(
                 "winds on two axes of space", f"{len(transform.shape)}", "select one level", "transform"
             )
@@ -83,7 +84,7 @@ class WindTransform(BandTransform):
             )
         self.transform, self.components, self._channels = transform, components, channels
         self._directions = tuple(directions) or ((-1, 1) if sphere else (1, 1))
-        self.bands = _bands(transform) if isinstance(transform, SphereTransform) else transform.bands
+        self.bands = _bands(transform) if isinstance(transform, DegreeTransform) else transform.bands
 
     @property
     def closes(self) -> bool:
@@ -93,7 +94,15 @@ class WindTransform(BandTransform):
     @property
     def degree(self) -> int:
         """Highest degree on the sphere, one less than that of scalars; 0 in a box."""
-        return self.transform.degree - 1 if isinstance(self.transform, SphereTransform) else 0
+        return self.transform.degree - 1 if isinstance(self.transform, DegreeTransform) else 0
+
+    def field(self, rows: Tensor) -> Tensor:
+        """Reshape rows (samples, channels) to the shape of the transform, channels last.
+
+        Raises:
+            InputError: If the number of rows is not that of the samples.
+        """
+        return self.transform.field(rows)
 
     def coefficients(self, values: Tensor) -> Tensor:
         """Return the coefficients, with those of the rotational and divergent part in place of the components.
@@ -104,16 +113,16 @@ class WindTransform(BandTransform):
         Raises:
             InputError: If the number of channels is wrong, or the transform refuses the values.
         """
-        if values.shape[-1] % self._channels:
+        if tuple(values.shape[:-1]) != self.transform.shape or values.shape[-1] % self._channels:
             raise InputError(
-                f"a multiple of {self._channels} channels",
-                f"{values.shape[-1]}",
-                "check the channels",
+                f"values of shape {self.transform.shape} and a multiple of {self._channels} channels last",
+                f"{tuple(values.shape)}",
+                "reshape the values",
                 "values",
             )
         fields = values.unflatten(-1, (-1, self._channels))
         u, v = (fields[..., channel].double() for channel in self.components)
-        split = self._on_sphere if isinstance(self.transform, SphereTransform) else self._in_box
+        split = self._on_sphere if isinstance(self.transform, DegreeTransform) else self._in_box
         parts = [split(a, b) for a, b in zip(u.split(_AT_ONCE, -1), v.split(_AT_ONCE, -1), strict=True)]
         rotational, divergent = (torch.cat(part, -1) for part in zip(*parts, strict=True))
         result = rotational.new_zeros(*rotational.shape, self._channels)
@@ -131,7 +140,7 @@ class WindTransform(BandTransform):
             coefficients: Result of `coefficients`.
             other: Coefficients of the other field.
         """
-        if not isinstance(self.transform, SphereTransform):
+        if not isinstance(self.transform, DegreeTransform):
             return self.transform.cross(coefficients, other)
         products = coefficients.real * other.real + coefficients.imag * other.imag
         powers = 2 * products.sum(0) - products[0]
@@ -150,12 +159,9 @@ class WindTransform(BandTransform):
         return result
 
     def _on_sphere(self, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
-        """Return the (order, degree, C) coefficients of both parts of (latitude, longitude, C) components."""
-        assert isinstance(self.transform, SphereTransform)
-        grid = self.transform.grid
-        theta = torch.from_numpy(grid.colatitude).to(u)[:, None, None]
-        turn = 2 * math.pi / grid.longitudes
-        phi = turn * torch.arange(u.shape[1], dtype=torch.float64, device=u.device)[:, None]
+        """Return the (order, degree, C) coefficients of both parts of (*shape, C) components."""
+        assert isinstance(self.transform, DegreeTransform)
+        theta, phi = (angle.unsqueeze(-1) for angle in self.transform.angles)
         down, along = self._directions[0] * v, self._directions[1] * u
         outward = down * theta.cos()
         vector = torch.cat(
@@ -172,7 +178,7 @@ class WindTransform(BandTransform):
     def _in_box(self, u: Tensor, v: Tensor) -> tuple[Tensor, Tensor]:
         """Return the coefficients of both parts of (row, column, C) components."""
         transform = self.transform
-        assert not isinstance(transform, SphereTransform)
+        assert isinstance(transform, GridTransform | WindowedTransform)
         along, across = (
             transform.coefficients(sign * x) for sign, x in zip(self._directions[::-1], (u, v), strict=True)
         )
@@ -186,7 +192,7 @@ class WindTransform(BandTransform):
         return (f_x * across - f_y * along) / radius, (f_x * along + f_y * across) / radius
 
 
-def _bands(transform: SphereTransform) -> Bands:
+def _bands(transform: DegreeTransform) -> Bands:
     """Return bands up to the highest degree of vectors: those of the transform, if they are not its default."""
     degree = transform.degree - 1
     if transform.bands.edges == degree_bands(transform.degree).edges:

@@ -38,7 +38,11 @@ class FieldAccessor:
         self._array = array
 
     def spectrum(
-        self, dims: Sequence[str] | None = None, *, periodic: bool | Sequence[bool] = False
+        self,
+        dims: Sequence[str] | None = None,
+        *,
+        periodic: bool | Sequence[bool] = False,
+        healpix: str | None = None,
     ) -> xr.Dataset:
         """Return the power by frequency, or by degree of spherical harmonics around the globe.
 
@@ -49,6 +53,7 @@ class FieldAccessor:
         Args:
             dims: Axes of space; latitude and longitude, or those of z, y and x that exist, by default.
             periodic: Whether the axes of a box wrap around, one value or one per axis.
+            healpix: "ring" or "nested": the order of the pixels of a HEALPix grid, if the metadata do not say.
 
         Returns:
             `power` in squared units of the values along `frequency` or `degree` and all other axes, with the coordinate
@@ -65,8 +70,10 @@ class FieldAccessor:
         array = self._array
         globe = globe_axes(array)
         # The rows of a globe are its latitudes, in whichever order the axes are named.
-        axes = globe if globe and dims and set(dims) == set(globe) else space_axes(array, dims, "spectrum")
-        geometry = geometry_of(array, axes, tuple(periodic) if isinstance(periodic, Sequence) else periodic)
+        rows = globe if globe and dims and set(dims) == set(globe) else None
+        axes = rows or space_axes(array, dims, "spectrum", healpix)
+        around = tuple(periodic) if isinstance(periodic, Sequence) else periodic
+        geometry = geometry_of(array, axes, around, healpix)
         others = [dim for dim in array.dims if dim not in axes]
         sizes = [array.sizes[dim] for dim in others]
         ordered = array.transpose(*axes, *others)

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from overtone.errors import InputError
 from overtone.spectra._field_geometry import FieldGeometry, common_step
+from overtone.spectra._healpix import HealpixGrid
 from overtone.verification._pairs import chosen
+from overtone.verification._pixels import has_pixels, healpix_axis, with_grid_mapping
 
 if TYPE_CHECKING:
     from xarray import DataArray
@@ -32,14 +34,19 @@ _HOURS = {
 
 
 def common_variables(
-    forecast: Any, truth: Any, variables: tuple[str, ...] | None, space: Sequence[str] | None
+    forecast: Any,
+    truth: Any,
+    variables: tuple[str, ...] | None,
+    space: Sequence[str] | None,
+    healpix: str | None = None,
 ) -> tuple[tuple[DataArray, ...], tuple[DataArray, ...], tuple[str, ...]]:
     """Return the variables of both, and their names."""
     tables = []
     for data in (forecast, truth):
         if hasattr(data, "data_vars"):
             # Bounds and other variables without space are no fields.
-            tables.append({str(n): a for n, a in data.data_vars.items() if _has_space(a, space)})
+            arrays = {str(n): with_grid_mapping(data, a) for n, a in data.data_vars.items()}
+            tables.append({n: a for n, a in arrays.items() if _has_space(a, space, healpix)})
         else:
             tables.append({str(data.name or "values"): data})
     if not any(hasattr(data, "data_vars") for data in (forecast, truth)) and variables is None:
@@ -110,15 +117,22 @@ def globe_axes(array: DataArray) -> tuple[str, str] | None:
     return None
 
 
-def _has_space(array: DataArray, space: Sequence[str] | None) -> bool:
+def _has_space(array: DataArray, space: Sequence[str] | None, healpix: str | None) -> bool:
     if space is not None:
         return all(axis in array.dims for axis in space)
+    if has_pixels(array, healpix):
+        return True
     return globe_axes(array) is not None or any(axis in array.dims for axis in "xyz")
 
 
-def space_axes(array: DataArray, space: Sequence[str] | None, source: str) -> tuple[str, ...]:
+def space_axes(
+    array: DataArray, space: Sequence[str] | None, source: str, healpix: str | None = None
+) -> tuple[str, ...]:
     """Return the names of the axes of space."""
     dims = ", ".join(map(str, array.dims))
+    pixels = healpix_axis(array, healpix, space)
+    if pixels is not None and space is None:
+        return (pixels[0],)
     if space is not None:
         for axis in space:
             if axis not in array.dims:
@@ -137,7 +151,15 @@ def space_axes(array: DataArray, space: Sequence[str] | None, source: str) -> tu
     return axes
 
 
-def geometry_of(array: DataArray, space: tuple[str, ...], periodic: bool | tuple[bool, ...]) -> FieldGeometry:
+def geometry_of(
+    array: DataArray,
+    space: tuple[str, ...],
+    periodic: bool | tuple[bool, ...],
+    healpix: str | None = None,
+) -> FieldGeometry:
+    pixels = healpix_axis(array, healpix, space)
+    if pixels is not None and space == (pixels[0],):
+        return FieldGeometry.healpix(pixels[1])
     if globe_axes(array) == space:
         return FieldGeometry.of_coordinates(*(array[axis].values for axis in space))
     shape = [array.sizes[axis] for axis in space]
@@ -151,6 +173,36 @@ def geometry_of(array: DataArray, space: tuple[str, ...], periodic: bool | tuple
         )
     directions = [1 if step > 0 else -1 for step in steps]
     return FieldGeometry.box(shape, [abs(step) for step in steps], periodic, units.pop(), directions)
+
+
+def check_same_pixels(
+    geometry: FieldGeometry, truth: DataArray, space: tuple[str, ...], healpix: str | None
+) -> None:
+    """Refuse HEALPix pixels that forecast and truth number in different orders.
+
+    Args:
+        geometry: Geometry of the forecast.
+        truth: The truth.
+        space: Its axes of space.
+        healpix: Order of the pixels as stated by the caller.
+
+    Raises:
+        InputError: If one has pixels in ring order, and the other one in nested order or none.
+    """
+    pixels = healpix_axis(truth, healpix, space)
+    other = pixels[1] if pixels is not None and space == (pixels[0],) else None
+    ours = geometry.sphere if isinstance(geometry.sphere, HealpixGrid) else None
+    if ours != other:
+        kinds = [_named(grid) for grid in (ours, other)]
+        raise InputError(
+            "forecast and truth on one HEALPix grid", " and ".join(kinds), "convert one of them", "truth"
+        )
+
+
+def _named(grid: HealpixGrid | None) -> str:
+    if grid is None:
+        return "no such grid"
+    return f"nside {grid.nside} in {'nested' if grid.nested else 'ring'} order"
 
 
 def order_along(ours: DataArray, theirs: DataArray, first: str, second: str) -> Indices:

@@ -199,14 +199,14 @@ def gap_estimator(geometry: FieldGeometry, target: Tensor, mask: Tensor) -> GapE
 
 
 def _masked(geometry: FieldGeometry, bands: Bands | None, slope: float) -> MaskedGeometry:
-    if geometry.sphere is not None:
-        return MaskedSphere(geometry.sphere, bands, slope)
+    if geometry.rows_and_columns is not None:
+        return MaskedSphere(geometry.rows_and_columns, bands, slope)
     return MaskedBox(geometry.shape, geometry.spacing, geometry.periodic, bands, slope)
 
 
 def _gapless(geometry: FieldGeometry, bands: Bands | None) -> SphereTransform | WindowedTransform:
-    if geometry.sphere is not None:
-        return SphereTransform(geometry.sphere, bands)
+    if geometry.rows_and_columns is not None:
+        return SphereTransform(geometry.rows_and_columns, bands)
     return WindowedTransform(geometry.shape, geometry.spacing, geometry.periodic, bands)
 
 

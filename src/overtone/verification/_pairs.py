@@ -14,6 +14,8 @@ from torch import Tensor
 from overtone._utils.missing_values import entire
 from overtone.errors import InputError
 from overtone.spectra._field_geometry import FieldGeometry, tensor_of
+from overtone.spectra._healpix import HealpixGrid
+from overtone.verification._pixels import scheme_is_nested
 
 CHUNK = 1 << 23
 """Values of one field set that are read at once by the accessor."""
@@ -254,6 +256,7 @@ class PositionOptions(TypedDict, total=False):
     periodic: bool | Sequence[bool]
     unit: str | None
     winds: Sequence[str] | None
+    healpix: str | None
 
 
 def array_pairs(
@@ -344,6 +347,9 @@ def _members(values: Tensor, member: int | None, source: str) -> Tensor:
 
 def _array_geometry(targets: Tensor, grid: PositionOptions) -> FieldGeometry:
     """Return the geometry of (sample, channel, *space) values."""
+    scheme = grid.get("healpix")
+    if scheme is not None:
+        return _healpix_geometry(targets, grid, scheme)
     latitude, longitude = grid.get("latitude"), grid.get("longitude")
     if (latitude is None) != (longitude is None):
         raise InputError("latitude and longitude together", "one of them", "pass both", "latitude")
@@ -364,6 +370,19 @@ def _array_geometry(targets: Tensor, grid: PositionOptions) -> FieldGeometry:
             "forecast",
         )
     return geometry
+
+
+def _healpix_geometry(targets: Tensor, grid: PositionOptions, scheme: str) -> FieldGeometry:
+    """Return the geometry of (sample, channel, pixel) values."""
+    if any(grid.get(name) is not None for name in ("latitude", "longitude", "spacing", "unit")):
+        raise InputError(
+            "no latitude, longitude, spacing or unit beside healpix", "one", "leave it out", "healpix"
+        )
+    if targets.ndim != 3:
+        raise InputError(
+            "values (samples, channels, pixels)", f"shape {tuple(targets.shape)}", "reshape them", "forecast"
+        )
+    return FieldGeometry.healpix(HealpixGrid.of_size(targets.shape[-1], scheme_is_nested(scheme)))
 
 
 def per_axis(value: bool | Sequence[bool]) -> bool | tuple[bool, ...]:

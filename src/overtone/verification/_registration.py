@@ -220,9 +220,10 @@ def _tiling(geometry: FieldGeometry, lowest: float, highest: float) -> _Tiling |
     spacing, shape = geometry.spacing, list(geometry.shape)
     margin_rows, periodic = 0, list(geometry.periodic)
     if sphere:
-        assert geometry.sphere is not None
-        rows = geometry.sphere.latitudes
-        shape = [rows, geometry.sphere.longitudes]
+        grid = geometry.rows_and_columns
+        assert grid is not None
+        rows = grid.latitudes
+        shape = [rows, grid.longitudes]
         spacing = tuple(step * DEGREE for step in spacing)
         margin_rows = math.ceil(rows * (90 - _TALLEST_LATITUDE) / 180)
     # Degrees l of the sphere are waves of 2 pi R / l.
@@ -259,9 +260,9 @@ def _tiling(geometry: FieldGeometry, lowest: float, highest: float) -> _Tiling |
 
 def _spacing(geometry: FieldGeometry, spacing: Sequence[float], row: float) -> tuple[float, ...]:
     """Return the spacing in a tile; that of longitudes is shorter away from the equator."""
-    if geometry.sphere is None:
+    if geometry.rows_and_columns is None:
         return tuple(spacing)
-    latitude = 90 - 180 * row / geometry.sphere.latitudes
+    latitude = 90 - 180 * row / geometry.rows_and_columns.latitudes
     return spacing[0], spacing[1] * math.cos(math.radians(latitude))
 
 

@@ -15,6 +15,7 @@ from overtone.spectra._field_geometry import FieldGeometry
 from overtone.verification._datasets import (
     Indices,
     check_components,
+    check_same_pixels,
     common_variables,
     geometry_of,
     no_overlap,
@@ -142,6 +143,7 @@ class Axes:
         member: The forecast's axis of members.
         periodic: Whether the axes of a box wrap around.
         winds: Names of the eastward and northward component of a wind.
+        healpix: Order of the pixels of a HEALPix grid.
     """
 
     space: Sequence[str] | None = None
@@ -149,6 +151,7 @@ class Axes:
     member: str | None = None
     periodic: bool | tuple[bool, ...] = False
     winds: Sequence[str] | None = None
+    healpix: str | None = None
 
 
 def dataset_pairs(
@@ -172,7 +175,7 @@ def dataset_pairs(
     Raises:
         InputError: If they cannot be paired.
     """
-    ours, theirs, names = common_variables(forecast, truth, variables, axes.space)
+    ours, theirs, names = common_variables(forecast, truth, variables, axes.space, axes.healpix)
     for axis, name in ((axes.lead, "lead"), (axes.member, "member")):
         if axis is not None and axis not in ours[0].dims:
             raise InputError(
@@ -183,7 +186,8 @@ def dataset_pairs(
         raise InputError("at least two members", "one", "leave member out", "forecast")
     if second.member is not None:
         raise InputError("a truth without members", f"the axis {second.member}", "select one", "truth")
-    geometry = geometry_of(ours[0], first.space, axes.periodic)
+    geometry = geometry_of(ours[0], first.space, axes.periodic, axes.healpix)
+    check_same_pixels(geometry, theirs[0], second.space, axes.healpix)
     leads, indices = paired_samples(ours[0], theirs[0], first.sample, second.sample, axes.lead)
     if not any(len(pair[0]) for pair in indices):
         raise no_overlap(ours[0], theirs[0], first.sample, second.sample)
@@ -191,7 +195,8 @@ def dataset_pairs(
     placed.append(_placed(second, first, [i[1] for i in indices], [i[3] for i in indices]))
     others = []
     for name, data in (against or {}).items():
-        arrays = common_variables(data, truth, names if hasattr(data, "data_vars") else None, axes.space)[0]
+        shared = names if hasattr(data, "data_vars") else None
+        arrays = common_variables(data, truth, shared, axes.space, axes.healpix)[0]
         source = _source(name, arrays, axes)
         others.append(_aligned(source, placed[0], placed[1], leads))
     if persistence:
@@ -237,7 +242,7 @@ def _source(name: str, arrays: tuple[DataArray, ...], axes: Axes) -> Source:
                 "verify them one by one",
                 name,
             )
-    space = space_axes(arrays[0], axes.space, name)
+    space = space_axes(arrays[0], axes.space, name, axes.healpix)
     member = axes.member if axes.member in dims else None
     lead = axes.lead if axes.lead in dims else None
     others = [d for d in dims if d not in (*space, lead, member)]

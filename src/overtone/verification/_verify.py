@@ -23,6 +23,7 @@ from overtone.records.metrics._intervals import (
 )
 from overtone.spectra import BandTransform
 from overtone.spectra._field_geometry import FieldGeometry, GeometryKind
+from overtone.spectra._healpix import HealpixGrid
 from overtone.spectra._masked_sums import MaskedPowers
 from overtone.spectra._pair_power import RowSums
 from overtone.spectra._rounding import ROUNDING_SHARE
@@ -50,6 +51,9 @@ from overtone.verification._result import Verification
 from overtone.verification._sources import Axes, dataset_pairs
 
 Array = NDArray[np.float64]
+
+_LABELLED = ("periodic", "winds", "healpix")
+"""Options on positions that xarray data have as well."""
 
 BASELINES = ("climatology", "persistence")
 
@@ -110,7 +114,8 @@ def verify(
             the distance of neighbouring samples (one value or one per axis; counted in samples by default), and its
             `unit`. `periodic`: whether the axes wrap around; longitudes around the globe do anyway. `winds`: names of
             the eastward and northward component of a wind (in boxes, those along the last and the first axis), in whose
-            place the kinetic energies of its rotational and its divergent part are verified.
+            place the kinetic energies of its rotational and its divergent part are verified. `healpix`: "ring" or
+            "nested", if the last axis holds the pixels of a HEALPix grid in this order.
 
     Returns:
         The result, whose `sentences` say what it shows.
@@ -138,7 +143,7 @@ def verify(
     if any(labelled):
         if not all(labelled):
             raise InputError("xarray data or arrays", "one of each", "pass both in one form", "truth")
-        if any(value is not None for name, value in grid.items() if name not in ("periodic", "winds")):
+        if any(value is not None for name, value in grid.items() if name not in _LABELLED):
             raise InputError(
                 "no latitude, longitude, spacing or unit beside xarray data, whose coordinates state them",
                 "at least one of them",
@@ -147,7 +152,8 @@ def verify(
             )
         if member is not None and not isinstance(member, str):
             raise InputError("the name of an axis", repr(member), "name the axis of members", "member")
-        axes = Axes(space, lead, member, per_axis(grid.get("periodic", False)), grid.get("winds"))
+        periodic, winds = per_axis(grid.get("periodic", False)), grid.get("winds")
+        axes = Axes(space, lead, member, periodic, winds, grid.get("healpix"))
         pairs = dataset_pairs(forecast, truth, names, axes, others, "persistence" in baselines)
         return _measured(pairs, options, dask)
     if space is not None or lead is not None:
@@ -221,6 +227,13 @@ def _check_gaps(pairs: Pairs, options: _Options) -> None:
     Raises:
         InputError: For ensembles, anomalies and climatologies.
     """
+    if isinstance(pairs.geometry.sphere, HealpixGrid):
+        raise InputError(
+            "values in every pixel of a HEALPix grid",
+            "missing ones",
+            "interpolate to latitudes and longitudes, where cells may be missing, or fill the pixels",
+            "healpix",
+        )
     for refused, name in (
         (bool(pairs.members), "members"),
         (options.anomalies, "anomalies"),
@@ -278,8 +291,9 @@ def _measure(pairs: Pairs, options: _Options, executor: Executor, gaps: GapEstim
             columns = _Columns(variable, lead, measured, channel, transform, reported, options.level)
             score = columns.score(1)
             scores.append(score)
-            if gaps is None and channel not in (pairs.winds or ()):
-                # Tiles have no estimator for missing cells, nor for parts of winds.
+            tiles = geometry.sphere is None or geometry.rows_and_columns is not None
+            if gaps is None and tiles and channel not in (pairs.winds or ()):
+                # Tiles have no estimator for missing cells, nor for parts of winds, and need rows and columns.
                 registrations.append(registered(pairs, index, channel, score, options.level))
             comparisons += [
                 columns.comparison(name, score, 3 + 2 * other) for other, name in enumerate(names)
@@ -463,10 +477,11 @@ def _notes(
         for score in scores
         for reason, low, high in score.undetermined
     ]
-    if geometry.sphere is not None and geometry.sphere.duplicated:
+    grid = geometry.rows_and_columns
+    if grid is not None and grid.duplicated:
         notes.append(Note(NoteCode.DUPLICATED_COLUMN))
-    if geometry.sphere is not None and any(geometry.sphere.absent):
-        notes.append(Note(NoteCode.ABSENT_POLES, {"poles": sum(geometry.sphere.absent)}))
+    if grid is not None and any(grid.absent):
+        notes.append(Note(NoteCode.ABSENT_POLES, {"poles": sum(grid.absent)}))
     if geometry.kind is GeometryKind.BOX and geometry.unit == "samples" and len(geometry.shape) == 2:
         rows, columns = geometry.shape
         if columns >= 128 and rows in (columns // 2, columns // 2 + 1):
