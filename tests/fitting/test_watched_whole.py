@@ -51,7 +51,7 @@ FLAT = {
 @pytest.mark.parametrize("name", FLAT)
 def test_what_hardly_varies_is_planned_scanned_and_fitted(name):
     signal = signals.array(FLAT[name])
-    plan = planning.plan(signal)
+    plan = planning.plan(signal, planning.Budget(steps=100, parameters=20_000))
     assert all(np.isfinite(plan.bandwidth))
     assert all(0 < b <= n for b, n in zip(plan.bandwidth, signal.geometry.nyquist, strict=True))
     oscillation = ot.scan(signal).barron_summary
@@ -106,7 +106,8 @@ def test_a_prediction_looks_where_the_signal_varies_and_says_where():
 
 @pytest.mark.parametrize("name", ["a frame", "one bright sample"])
 def test_comparing_where_hardly_anything_varies(name):
-    found = ot.compare(signals.array(FLAT[name]), budget=ot.planning.Budget(steps=50), seeds=1)
+    budget = planning.Budget(steps=50, parameters=5_000)
+    found = ot.compare(signals.array(FLAT[name]), budget=budget, seeds=1)
     assert "constant" not in " ".join(found.verdict)
 
 
