@@ -93,7 +93,7 @@ WORK = {
     "masks": lambda: masks.blocks(picture().geometry, 0.1, 3),
     "noise": lambda: noise_floor(torch.from_numpy(PICTURE)).std,
     "scan": lambda: planning.scan(picture()).bandwidth,
-    "choose": lambda: planning.plan(picture()).bandwidth,
+    "choose": lambda: planning.plan(picture(), planning.Budget(steps=100, parameters=5_000)).bandwidth,
     "probe": lambda: row(ot.Probe(picture(), NETWORKS[2])),
     "places": lambda: row(ot.Probe.of(PLACES, VALUES, NETWORKS[2])),
     "graph": lambda: row(ot.Probe.of(TABLE, LABELS, NETWORKS[5])),
