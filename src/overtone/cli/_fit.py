@@ -243,13 +243,17 @@ def _text(run: Run, page: Path | None, time_used: str = "") -> str:
     from overtone.plots._bands import bandwidth_unit
     from overtone.plots._wording import level_samples
     from overtone.records import metrics
-    from overtone.reports import QUESTIONS
+    from overtone.reports._measured_verdict import score_words
+    from overtone.reports._verdict import questions
 
     attrs = run.record.attrs
-    answers = "\n".join(paragraph(q, [a]) for q, a in zip(QUESTIONS, run.verdict, strict=True))
+    answers = "\n".join(paragraph(q, [a]) for q, a in zip(questions(run.record), run.verdict, strict=True))
     quality = [f"{decibels(level.psnr)} ({level_samples(level)})" for level in metrics.levels(run.record)]
     spent = f"{plural(run.outcome.step, 'step')} in {number(metrics.training_seconds(run.record))} s, "
     rows = {"PSNR": ", ".join(quality)} if quality else {}
+    if (measured := attrs.get("measured")) is not None:
+        scores = [{"name": "network"} | measured["network"], *measured["classical"]]
+        rows |= {str(score["name"]).capitalize(): score_words(score) for score in scores}
     rows |= {"Training": spent + plural(attrs["parameters"], "parameter")}
     if attrs.get("bandwidth"):
         rows["Bandwidth"] = f"{format_per_axis(attrs['bandwidth'])} {bandwidth_unit(run.record)}"
@@ -296,6 +300,8 @@ def _document(run: Run, page: Path | None) -> dict[str, Any]:
         "reasons": record.attrs["reasons"],
         "interrupted": run.interrupted,
         "verdict": run.verdict,
+        # Of measurements alone: their number, and the errors of the network's and of classical pictures.
+        **({"measured": record.attrs["measured"]} if "measured" in record.attrs else {}),
     }
 
 

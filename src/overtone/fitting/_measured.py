@@ -31,6 +31,7 @@ from overtone.nn import Field
 from overtone.operators import choose_bandwidth
 from overtone.operators._features import ConfiguredNetwork
 from overtone.operators._training import LEARNING_RATE
+from overtone.operators._wording import reasons as choice_reasons
 from overtone.planning._duration import machine_seconds
 from overtone.probes import Probe
 from overtone.probes.views._residuals import residuals
@@ -217,7 +218,7 @@ def prepare_measured(problem: Measured, config: FitConfig) -> PreparedMeasured:
             )
     elif bandwidth is None:
         choice = choose_bandwidth(fitted, model, steps=training.max_steps or 1000, seed=seed)
-        bandwidth, reasons = choice.bandwidth, tuple(str(choice).splitlines())
+        bandwidth, reasons = choice.bandwidth, tuple(choice_reasons(choice))
     axes = problem.geometry.axes
     if bandwidth is not None and len(bandwidth) not in (1, axes):
         raise InputError(
@@ -396,9 +397,10 @@ def _attributes(
         "bandwidth_unit": grid.frequency_unit,
         "reasons": list(prepared.reasons),
         "signal": problem.name,
+        "kind": measured_kind(problem),
         "stopping_noise": prepared.noise,
         "measured": {
-            "kind": _kind(problem),
+            "kind": measured_kind(problem),
             "functionals": functionals,
             "unknowns": grid.samples * problem.outputs,  # type: ignore[union-attr]
             "angles": len(problem.angles),
@@ -410,7 +412,12 @@ def _attributes(
     }
 
 
-def _kind(problem: Measured) -> str:
+def measured_kind(problem: Measured) -> str:
+    """Return what was measured: "k-space", "projections" or "samples".
+
+    Args:
+        problem: The measurements.
+    """
     if problem.angles:
         return "projections"
     return "k-space" if problem.terms[0].data.is_complex() else "samples"

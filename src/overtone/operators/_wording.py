@@ -18,9 +18,12 @@ CONTRADICTION = 0.1
 
 def choice_sentences(choice: Choice) -> str:
     """Return what was chosen, and what else the operators say, one sentence a line."""
-    return "\n".join(
-        [_bandwidth(choice), *_ranking(choice), *_kernel(choice), *_equation(choice), *_training(choice)]
-    )
+    return "\n".join([*reasons(choice), *_equation(choice), *_training(choice)])
+
+
+def reasons(choice: Choice) -> list[str]:
+    """Return why a bandwidth was chosen, without advice on the training."""
+    return [_bandwidth(choice), *_ranking(choice), *_kernel(choice)]
 
 
 def _per_axis(values: tuple[float, ...]) -> str:

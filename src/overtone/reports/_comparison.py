@@ -15,7 +15,7 @@ from overtone.records.metrics._bands import without_unmeasured
 from overtone.reports._blocks import AnswersBlock, Block, Glossary, Page, PlotBlock, Section, TableBlock, Tile
 from overtone.reports._findings import Findings, gather
 from overtone.reports._sections import ENTRIES
-from overtone.reports._verdict import QUESTIONS, answers
+from overtone.reports._verdict import answers, questions
 
 _TIE, _WORSE = 0.1, 1.05
 
@@ -161,7 +161,7 @@ def _verdicts(
     records: Sequence[xr.Dataset], labels: Sequence[str], findings: Sequence[Findings]
 ) -> list[Block]:
     return [
-        AnswersBlock(label, list(zip(QUESTIONS, answers(f, record), strict=True)))
+        AnswersBlock(label, list(zip(questions(record), answers(f, record), strict=True)))
         for record, label, f in zip(records, labels, findings, strict=True)
     ]
 

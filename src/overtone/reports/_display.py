@@ -17,7 +17,7 @@ from overtone.reports._display_pictures import (
     power_uri,
     signal_uri,
 )
-from overtone.reports._verdict import QUESTIONS, answers
+from overtone.reports._verdict import answers, questions
 
 __all__ = [
     "comparison_display",
@@ -165,7 +165,7 @@ def run_display(run: Any) -> Display:
     if np.isfinite(seconds):
         facts.append(("Training time", f"{number(seconds)} s"))
     facts.append(("Directory", str(run.directory.path)))
-    verdict = zip(QUESTIONS, answers(findings, record), strict=True)
+    verdict = zip(questions(record), answers(findings, record), strict=True)
 
     def learning_order() -> Any:
         from overtone.plots import LearningOrder

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -28,6 +30,14 @@ from overtone.reports._field_run import (
     resolution_tiles,
 )
 from overtone.reports._findings import Findings, gather
+from overtone.reports._measured_page import (
+    MEASURED_ENTRIES,
+    classical_table,
+    coverage_block,
+    measured_blocks,
+    measured_tiles,
+)
+from overtone.reports._measured_verdict import measured_facts
 from overtone.reports._media import media_blocks
 from overtone.reports._settings import (
     plan_reasons,
@@ -36,7 +46,7 @@ from overtone.reports._settings import (
     stored_sentences,
     training_notes,
 )
-from overtone.reports._verdict import QUESTIONS, answers, noise_level
+from overtone.reports._verdict import answers, noise_level, questions
 
 ENTRIES = (
     (
@@ -111,7 +121,10 @@ def run_page(record: xr.Dataset, snapshots: Snapshots, name: str) -> Page:
     run = field_run(record, snapshots.find)
     if run is not None:
         return _field_page(record, snapshots, name, unmeasured, findings, run)
-    verdict = list(zip(QUESTIONS, answers(findings, record), strict=True))
+    facts = measured_facts(record)
+    if facts is not None:
+        return _measured_page(record, snapshots, name, unmeasured, findings, facts)
+    verdict = list(zip(questions(record), answers(findings, record), strict=True))
     order = LearningOrder(record)
     lead = PlotBlock("learning-order", "Learning order", order.describe(), order.plotly())
     shown = media_blocks(record, snapshots)
@@ -162,6 +175,44 @@ def _field_page(
     tiles = [*resolution_tiles(run), *shared]
     answers = field_answer_entries(run, findings, record)
     return Page(name, line, answers, tiles, field_lead(record), sections, plan_reasons(record))
+
+
+def _measured_page(
+    record: xr.Dataset,
+    snapshots: Snapshots,
+    name: str,
+    unmeasured: UnmeasuredRows | None,
+    findings: Findings,
+    facts: Mapping[str, Any],
+) -> Page:
+    """Return the page of a fit of measurements."""
+    shown = measured_blocks(record, snapshots, facts, findings)
+    coverage = coverage_block(record) if facts["kind"] == "k-space" else None
+    order = LearningOrder(record)
+    lead = PlotBlock("learning-order", "Residual by band over training", order.describe(), order.plotly())
+    losses = Loss(record)
+    sections = [
+        *([Section("reconstruction", "Reconstruction", shown)] if shown else []),
+        Section("classical", "Network and classical reconstructions", [classical_table(facts)]),
+        Section("frequencies", "Frequencies", _frequencies(record), pair=True),
+        Section(
+            "errors",
+            "Errors over training",
+            [
+                PlotBlock("loss", "Loss and mean square residual", losses.describe(), losses.plotly()),
+                *([] if coverage is None else [coverage]),
+            ],
+            pair=True,
+        ),
+        Section("bands", "Band by band", [band_table(record)]),
+        *_provenance_sections(record, unmeasured),
+        Section("glossary", "Glossary", [Glossary([*MEASURED_ENTRIES, *ENTRIES])]),
+    ]
+    verdict = list(zip(questions(record), answers(findings, record), strict=True))
+    shared = [tile for tile in _numbers(record, findings) if not tile.name.startswith(("PSNR", "Noise"))]
+    title = str(record.attrs.get("signal") or name)
+    tiles = [*measured_tiles(facts), *shared]
+    return Page(title, subtitle(record), verdict, tiles, lead, sections, plan_reasons(record))
 
 
 def subtitle(record: xr.Dataset) -> str:

@@ -36,6 +36,7 @@ _ELSEWHERE = (
         "noise_channels",
         "noise_sentence",
     ),
+    *("measured", "gain"),
     *("margins", "restarts", "evaluated", "crowding", "candidates", "trial_steps"),
 )
 """Attributes that the sentences, tiles and captions of the page show."""

@@ -12,6 +12,7 @@ from overtone.records.metrics._bands import without_unmeasured
 from overtone.records.metrics._errors import Evidence
 from overtone.reports._coverage import block_only
 from overtone.reports._findings import THRESHOLD, Findings, gather
+from overtone.reports._measured_verdict import MEASURED_QUESTIONS, measured_answers, measured_facts
 
 QUESTIONS = (
     "What did it learn?",
@@ -53,7 +54,7 @@ def verdict(record: xr.Dataset) -> list[str]:
         record: Of one run, with at least one row.
 
     Returns:
-        The answers to `QUESTIONS`, in their order.
+        The answers to `questions` of the record, in their order: `QUESTIONS`, or those on a fit of measurements.
 
     Raises:
         InputError: If the record holds several runs or no row.
@@ -71,8 +72,20 @@ def verdict(record: xr.Dataset) -> list[str]:
     return answers(gather(record), record)
 
 
+def questions(record: xr.Dataset) -> tuple[str, ...]:
+    """Return what the answers of `verdict` on a record answer.
+
+    Args:
+        record: Of one run.
+    """
+    return QUESTIONS if measured_facts(record) is None else MEASURED_QUESTIONS
+
+
 def answers(findings: Findings, record: xr.Dataset) -> list[str]:
     """Return the answers of `verdict` from findings of the record."""
+    facts = measured_facts(record)
+    if facts is not None:
+        return measured_answers(findings, record, facts)
     replies = [
         _learned(findings),
         _not_learned(findings),
