@@ -279,6 +279,7 @@ _NOTES = {
         "The region is treated as a plane, with distances at its central latitude."
     ),
     NoteCode.DUPLICATED_COLUMN: lambda _v, _: "The last longitude repeats the first one and was left out.",
+    NoteCode.NO_CRPS: lambda _v, _: "With missing cells there is no CRPS by wavelength.",
     NoteCode.WINDS: lambda v, _: (
         "The power of the rotational and of the divergent wind is kinetic energy per mass"
         + ("; the mean wind is in neither." if v["mean"] else ".")

@@ -43,54 +43,66 @@ class MaskedRows:
     transform: BandTransform
     periodic: tuple[bool, ...]
 
-    def rows(self, fields: Sequence[Tensor]) -> Tensor:
+    def rows(self, fields: Sequence[Tensor], members: Tensor | None = None) -> Tensor:
         """Return the (sample, size) float64 row of each sample, on the CPU.
 
         The powers are those of the first field, then for each other one of its values and of its difference from the
-        first one.
+        first one, and of an ensemble the means over the members of both.
 
         Args:
             fields: (sample, channel, *space) values, NaN where missing.
+            members: (sample, member, channel, *space) values of an ensemble, whose mean is among the fields.
         """
         at_once = max(1, _CELLS // max(1, fields[0][0].numel()))
-        count = len(fields[0])
-        parts = [
-            self._rows([values[first : first + at_once].double() for values in fields])
-            for first in range(0, count, at_once)
-        ]
+        parts = []
+        for first in range(0, len(fields[0]), at_once):
+            part = slice(first, first + at_once)
+            ensemble = None if members is None else members[part].double()
+            parts.append(self._rows([values[part].double() for values in fields], ensemble))
         return torch.cat(parts)
 
-    def _rows(self, fields: Sequence[Tensor]) -> Tensor:
+    def _rows(self, fields: Sequence[Tensor], ensemble: Tensor | None) -> Tensor:
         present = [~torch.isnan(values) for values in fields]
         valid = torch.stack(present).all(0)
         samples, channels, bands = len(valid), len(self.geometries), self.transform.bands.count
-        quantities = 2 * len(fields) - 1
+        quantities = 2 * len(fields) - 1 + (0 if ensemble is None else 2)
         masked = torch.zeros(samples, quantities, bands + 1, channels, dtype=torch.float64, device="cpu")
         filled = torch.zeros(samples, quantities, bands, channels, dtype=torch.float64, device="cpu")
         couplings = torch.zeros(samples, channels, bands, bands, dtype=torch.float64, device="cpu")
         for channel, geometry in enumerate(self.geometries):
-            for mask, members in _by_mask(valid[:, channel]):
+            for mask, group in _by_mask(valid[:, channel]):
                 if not bool(mask.any()):
                     continue
-                columns = [values[members, channel].movedim(0, -1) for values in fields]
-                powers = _powers([geometry.coefficients(x, mask) for x in columns], geometry.products)
-                masked[members, :, :, channel] = powers
-                smooth = [self.transform.coefficients(laplace_fill(x, mask, self.periodic)) for x in columns]
-                filled[members, :, :, channel] = _powers(smooth, self.transform.cross)
-                couplings[members, channel] = geometry.coupling(mask).cpu()
+                columns = [values[group, channel].movedim(0, -1) for values in fields]
+                further = [] if ensemble is None else ensemble[group, :, channel].unbind(1)
+                members = [values.movedim(0, -1) for values in further]
+
+                def whole(values: Tensor, mask: Tensor = mask) -> Tensor:
+                    return self.transform.coefficients(laplace_fill(values, mask, self.periodic))
+
+                def partial(
+                    values: Tensor, mask: Tensor = mask, geometry: MaskedGeometry = geometry
+                ) -> Tensor:
+                    return geometry.coefficients(values, mask)
+
+                masked[group, :, :, channel] = _powers(columns, members, partial, geometry.products)
+                filled[group, :, :, channel] = _powers(columns, members, whole, self.transform.cross)
+                couplings[group, channel] = geometry.coupling(mask).cpu()
         shares = torch.stack([1 - x.double().flatten(1).mean(1) for x in (*present, valid)], 1).cpu()
         nonempty = valid.flatten(2).any(2).double().cpu()
         parts = (masked, filled, couplings, nonempty, shares)
         return torch.cat([part.flatten(1) for part in parts], 1)
 
-    def powers(self, sums: RowSums, fields: int) -> MaskedPowers:
+    def powers(self, sums: RowSums, fields: int, ensemble: bool = False) -> MaskedPowers:
         """Return the powers that follow from sums of rows.
 
         Args:
             sums: Sums of the rows, to which more may be appended.
             fields: Number of fields per sample.
+            ensemble: Whether there are members.
         """
-        quantities, bands, channels = 2 * fields - 1, self.transform.bands.count, len(self.geometries)
+        quantities = 2 * fields - 1 + (2 if ensemble else 0)
+        bands, channels = self.transform.bands.count, len(self.geometries)
         sizes = [quantities * (bands + 1) * channels, quantities * bands * channels]
         sizes += [channels * bands * bands, channels, fields + 1]
         masked, filled, couplings, nonempty, shares = sums.mean()[: sum(sizes)].split(sizes)
@@ -163,12 +175,27 @@ class MaskedPowers:
         return power, self.blocks[:, columns], determined
 
 
-def _powers(coefficients: Sequence[Tensor], cross: Callable[[Tensor, Tensor], Tensor]) -> Tensor:
-    """Return the (sample, quantity, band) powers of the first field, of the others and of their errors."""
-    truth, *others = coefficients
+def _powers(
+    fields: Sequence[Tensor],
+    members: Sequence[Tensor],
+    coefficients: Callable[[Tensor], Tensor],
+    cross: Callable[[Tensor, Tensor], Tensor],
+) -> Tensor:
+    """Return the (sample, quantity, band) powers of the first field, of the others and of their errors.
+
+    Those of members are averaged.
+    """
+    truth = coefficients(fields[0])
     powers = [cross(truth, truth)]
-    for other in others:
+    for values in fields[1:]:
+        other = coefficients(values)
         powers += [cross(other, other), cross(other - truth, other - truth)]
+    if members:
+        total, errors = torch.zeros_like(powers[0]), torch.zeros_like(powers[0])
+        for values in members:
+            member = coefficients(values)
+            total, errors = total + cross(member, member), errors + cross(member - truth, member - truth)
+        powers += [total / len(members), errors / len(members)]
     return torch.stack(powers).cpu().permute(2, 0, 1)
 
 

@@ -118,17 +118,24 @@ def _ensemble_block(result: Verification, score: FieldScore, anchor: str) -> Plo
         ("members' power", ensemble.power_ratio, ensemble.power_interval, style.PREDICTION, "dash"),
         ("CRPS", ensemble.crps_ratio, ensemble.crps_interval, style.RESIDUAL, "dot"),
     )
+    has_crps = bool(np.isfinite(ensemble.crps_ratio[shown]).any())
     top = 1.25
-    for name, values, interval, colour, dash in curves:
-        style.shade(figure, x, interval.low[shown].clip(0, 3), interval.high[shown].clip(0, 3), colour, name)
-        curve_line(figure, x, np.where(values <= 3, values, np.nan)[shown], name, colour, unit, dash)
-        top = max(top, min(3.0, float(np.nanmax(values[shown], initial=0.0))))
+    for name, ratio, interval, colour, dash in curves if has_crps else curves[:2]:
+        low, high, values = (
+            np.where(ensemble.reported, column, np.nan)[shown]
+            for column in (interval.low, interval.high, ratio)
+        )
+        style.shade(figure, x, low.clip(0, 3), high.clip(0, 3), colour, name)
+        curve_line(figure, x, np.where(values <= 3, values, np.nan), name, colour, unit, dash)
+        top = max(top, min(3.0, float(np.nanmax(values, initial=0.0))))
     figure.update_yaxes(title="Ratio", range=[-0.02, top + 0.1])
     figure.add_hline(y=1.0, line={"dash": "dash", "width": 1.5, "color": style.RUNS[4]})
+    power = "power of the members over that of the truth"
+    crps = f", {power}, and CRPS over that of a forecast of zero" if has_crps else f", and {power}"
     caption = (
         f"Spread of {ensemble.members} members over the squared error of their mean (1 if they are as far from each "
-        "other as from the truth), power of the members over that of the truth, and CRPS over that of a forecast of "
-        f"zero. Shaded areas are {percent(result.level)} intervals; ratios above 3 are left out."
+        f"other as from the truth){crps}. Shaded areas are {percent(result.level)} intervals; ratios above 3 are left "
+        "out."
     )
     return PlotBlock(anchor, f"{name_of(score)}: ensemble", caption, figure)
 

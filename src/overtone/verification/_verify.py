@@ -34,8 +34,10 @@ from overtone.verification._gaps import (
     GapPlan,
     first_gaps,
     gap_estimator,
+    gap_means,
     gap_powers,
     missing_cells_note,
+    no_valid_cells,
 )
 from overtone.verification._measure import (
     Executor,
@@ -217,15 +219,23 @@ def measure(pairs: Pairs, options: _Options, executor: Executor) -> Verification
         return _measure(pairs, options, executor, None)
     except MissingCellsError:
         # All lead times get the same estimator, so that the first missing cell begins everything anew.
-        _check_gaps(pairs, options)
-        return _measure(pairs, options, executor, gap_estimator(pairs.geometry, *first_gaps(pairs)))
+        _check_gaps(pairs)
+        target, mask, lead = first_gaps(pairs)
+        if options.anomalies:
+            size = (2 + pairs.members) * len(pairs.variables) * math.prod(pairs.geometry.shape)
+            means = gap_means(executor, pairs, lead, parts_of(pairs.count(lead), size, options.memory))
+            target = target - means.fields[0]
+            mask = mask & ~torch.isnan(target)
+            if not bool(mask.any()):
+                raise no_valid_cells(None) from None
+        return _measure(pairs, options, executor, gap_estimator(pairs.geometry, target, mask))
 
 
-def _check_gaps(pairs: Pairs, options: _Options) -> None:
+def _check_gaps(pairs: Pairs) -> None:
     """Refuse what is not defined for fields with missing cells.
 
     Raises:
-        InputError: For ensembles, anomalies and climatologies.
+        InputError: For HEALPix grids and winds.
     """
     if isinstance(pairs.geometry.sphere, HealpixGrid):
         raise InputError(
@@ -234,21 +244,10 @@ def _check_gaps(pairs: Pairs, options: _Options) -> None:
             "interpolate to latitudes and longitudes, where cells may be missing, or fill the pixels",
             "healpix",
         )
-    for refused, name in (
-        (bool(pairs.members), "members"),
-        (options.anomalies, "anomalies"),
-        (options.climatology, "climatology"),
-        (pairs.winds is not None, "winds"),
-    ):
-        if refused:
-            raise InputError(
-                f"values in every cell for {name}",
-                "missing cells",
-                "take the mean first, or cut out a box without missing cells"
-                if name == "members"
-                else f"verify without {name}",
-                name,
-            )
+    if pairs.winds is not None:
+        raise InputError(
+            "values in every cell for winds", "missing cells", "cut out a box without missing cells", "winds"
+        )
 
 
 def _measure(pairs: Pairs, options: _Options, executor: Executor, gaps: GapEstimator | None) -> Verification:
@@ -284,7 +283,8 @@ def _measure(pairs: Pairs, options: _Options, executor: Executor, gaps: GapEstim
             rows = lead_rows(executor, pairs, index, transform, options.climatology, options.anomalies, parts)
             measured = _Measured.of(rows)
         else:
-            powers, rounding = gap_powers(executor, pairs, index, GapPlan(gaps.plan), parts)
+            plan = GapPlan(gaps.plan, options.climatology, options.anomalies)
+            powers, rounding = gap_powers(executor, pairs, index, plan, parts)
             shares.append(powers.shares)
             measured = _Measured(powers.samples, powers.mean, powers.blocks, rounding, powers)
         for channel, variable in enumerate(pairs.variables):
@@ -301,6 +301,8 @@ def _measure(pairs: Pairs, options: _Options, executor: Executor, gaps: GapEstim
             if pairs.members:
                 ensembles.append(columns.ensemble(pairs.members, 3 + 2 * len(names)))
     notes = _notes(pairs, scores, geometry, options)
+    if gaps is not None and pairs.members:
+        notes = (Note(NoteCode.NO_CRPS), *notes)
     if gaps is not None:
         notes = (missing_cells_note(scores, gaps, shares, len(pairs.variables)), *notes)
     return Verification(
@@ -418,9 +420,12 @@ class _Columns:
     def ensemble(self, members: int, first: int) -> EnsembleScore:
         """Return the score of an ensemble whose figures stand from a column on."""
         unbiased = members / (members - 1)
-        target, mean_power, mean_residual = self._mean[:3]
-        prediction, residual, crps, absolute = self._mean[first : first + 4]
-        blocks = self._blocks
+        mean, blocks, reported = self._mean, self._blocks, self._reported
+        if self._masked is not None:
+            mean, blocks, determined = self._without_crps(first)
+            reported = reported & determined
+        target, mean_power, mean_residual = mean[:3]
+        prediction, residual, crps, absolute = mean[first : first + 4]
         # The rounding of equal members is no spread.
         spread = unbiased * (blocks[:, first] - blocks[:, 1]).clip(min=0)
         level = self._level
@@ -440,8 +445,22 @@ class _Columns:
                 ratio_interval(blocks[:, first + 2], blocks[:, first + 3], level),
                 self._low,
                 self._high,
-                self._reported,
+                reported,
             )
+
+    def _without_crps(self, first: int) -> tuple[Array, Array, NDArray[np.bool_]]:
+        """Return powers and blocks of fields with missing cells, where the CRPS is NaN, and determined bands."""
+        assert self._masked is not None
+        mean, determined = self._mean.copy(), np.ones_like(self._reported)
+        for column in (1, first):
+            power, _, clear = self._masked.forecast(column)
+            mean[[0, column, column + 1]] = power[..., self._channel].numpy()
+            determined &= clear[:, self._channel].numpy()
+        unknown = np.full((2, mean.shape[1]), np.nan)
+        blocks = np.concatenate(
+            [self._blocks, np.broadcast_to(unknown, (len(self._blocks), *unknown.shape))], 1
+        )
+        return np.concatenate([mean, unknown]), blocks, determined
 
 
 def _notes(
