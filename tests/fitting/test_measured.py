@@ -170,3 +170,18 @@ def test_a_limit_of_the_clock_bounds_the_training(tmp_path):
     run = fit_on_clock(kspace(reference=False), tmp_path / "run", config, WallClock(3.0))
     assert run.outcome.seconds < 3
     assert run.record.attrs["measured"]["network"]["psnr"] is None
+
+
+def test_a_plan_of_measurements_is_the_choice_of_their_bandwidth():
+    problem = kspace(reference=False)
+    choice = ot.plan(problem, ot.planning.Budget(steps=30))
+    assert isinstance(choice, ot.operators.Choice)
+    assert (choice.steps, choice.problem) == (30, problem)
+    with pytest.raises(InputError, match="network"):
+        ot.plan(problem, network=torch.nn.Identity)
+
+
+def test_a_run_shows_the_classical_pictures_in_a_notebook(tmp_path):
+    html = ot.fit(kspace(), tmp_path / "run", steps=10, **SMALL)._repr_html_()
+    assert "Zero-filled" in html
+    assert "Is a classical reconstruction better?" in html

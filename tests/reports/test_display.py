@@ -224,6 +224,25 @@ def test_other_results_show_their_fields(results):
     assert "Earliest" in prediction._repr_html_()
 
 
+def test_a_choice_and_its_kernel_solution_show_losses_and_trust():
+    def residual(x, u):
+        (du,) = torch.autograd.grad(u.sum(), x, create_graph=True)
+        return du - torch.cos(x)
+
+    problem = ot.operators.equation(
+        {"equation": (residual, 30), "start": (lambda x, u: u, [[0.0]])}, [(0, 1)]
+    )
+    choice = ot.operators.choose_bandwidth(problem, cycles=(0.5, 4), steps=20)
+    html = choice._repr_html_()
+    assert len(html) < LIMIT
+    assert html.count("(chosen)") == 1
+    assert "Held-out loss" in html
+    assert picture(html).width > 60
+    assert repr(choice) == f"<Choice: sigma {choice.sigma[0]:.3g} cycles per unit, {choice.verdict.value}>"
+    assert repr(choice.kernel).startswith("<KernelSolution: trusted, held-out residual ")
+    assert "Undetermined fields" in choice.kernel._repr_html_()
+
+
 def test_records_side_by_side_are_shown_with_their_figures(results):
     record = results["Run"].record
     compared = ot.plots.RunComparison([record, record], ["first", "<second>"])

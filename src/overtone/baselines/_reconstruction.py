@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from overtone._utils.display import Result
 from overtone._utils.optional import missing_packages
 from overtone.signals import Grid, Measured
 from overtone.signals._measured import SamplesOperator
@@ -27,8 +28,8 @@ ITERATIONS, INNER = 60, 10
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class Reconstruction:
+@dataclass(frozen=True, eq=False, repr=False)
+class Reconstruction(Result):
     """A picture that no network made.
 
     Attributes:

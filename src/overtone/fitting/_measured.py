@@ -397,10 +397,10 @@ def _attributes(
         "bandwidth_unit": grid.frequency_unit,
         "reasons": list(prepared.reasons),
         "signal": problem.name,
-        "kind": measured_kind(problem),
+        "kind": measurement_kind(problem),
         "stopping_noise": prepared.noise,
         "measured": {
-            "kind": measured_kind(problem),
+            "kind": measurement_kind(problem),
             "functionals": functionals,
             "unknowns": grid.samples * problem.outputs,  # type: ignore[union-attr]
             "angles": len(problem.angles),
@@ -412,7 +412,7 @@ def _attributes(
     }
 
 
-def measured_kind(problem: Measured) -> str:
+def measurement_kind(problem: Measured) -> str:
     """Return what was measured: "k-space", "projections" or "samples".
 
     Args:

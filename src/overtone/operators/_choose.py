@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from overtone import units
 from overtone._config import Activation, EncodingKind, ModelConfig
+from overtone._utils.display import Displayed
 from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.operators import _folds
@@ -90,8 +91,8 @@ class TriedBandwidth:
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class Choice:
+@dataclass(frozen=True, eq=False, repr=False)
+class Choice(Displayed):
     """The bandwidth for a network on a measured field, with everything it was chosen by.
 
     Attributes:
@@ -117,6 +118,8 @@ class Choice:
     checks: tuple[Check, ...]
     network: Solution
     advice: Advice
+
+    _display = "choice_display"
 
     @property
     def sigma(self) -> tuple[float, ...]:

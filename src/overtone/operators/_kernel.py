@@ -10,6 +10,7 @@ from typing import final
 import torch
 from torch import Tensor
 
+from overtone._utils.display import Displayed
 from overtone._utils.seeding import derive_seed
 from overtone.operators._features import Applied, FourierFeatures
 from overtone.operators._least_squares import RidgeSolver, Solution, solve
@@ -33,8 +34,8 @@ RESOLVED = 1e-6
 
 
 @final
-@dataclass(frozen=True, eq=False)
-class KernelSolution:
+@dataclass(frozen=True, eq=False, repr=False)
+class KernelSolution(Displayed):
     """The field that random Fourier features give, with how far it can be trusted.
 
     Attributes:
@@ -55,6 +56,12 @@ class KernelSolution:
     undetermined: int
     resolved: int
     converged: bool
+
+    _display = "kernel_display"
+
+    def __repr__(self) -> str:
+        words = "trusted" if self.trusted else "not trusted"
+        return f"<KernelSolution: {words}, held-out residual {self.relative_residual:.2g} of the data>"
 
     @property
     def trusted(self) -> bool:

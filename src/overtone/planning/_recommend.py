@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import Any, TypeVar
+from typing import Any, TypeVar, overload
 
 import torch
 
@@ -15,8 +15,11 @@ from overtone._config import Choosing, EncodingKind, ModelConfig
 from overtone._training import TrainingConfig
 from overtone._utils.enums import parse_enum
 from overtone._utils.torch_defaults import standard
+from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.nn._build import build_field
+from overtone.operators import Choice, choose_bandwidth
+from overtone.operators._training import LEARNING_RATE as OPERATOR_LEARNING_RATE
 from overtone.planning._bandwidth import recommend_bandwidth
 from overtone.planning._comparison import (
     CELLS,
@@ -36,7 +39,7 @@ from overtone.planning._plan import Alternative, Plan, is_recommended, make_plan
 from overtone.planning._reasons import Reason, ReasonCode
 from overtone.planning._run_size import LEARNING_RATE, STEPS, Budget, RunSize, run_size, step_seconds
 from overtone.planning._scan import measure_noise
-from overtone.signals import Geometry, Grid, Signal, validate
+from overtone.signals import Geometry, Grid, Measured, Signal, validate
 from overtone.spectra import NoiseFloor, NoiseVerdict
 
 SHAPE_RATIO = 1.5
@@ -48,7 +51,7 @@ MIN_SCATTERED_CYCLES = 1 / 8
 G = TypeVar("G", bound=Geometry)
 
 
-@standard()
+@overload
 def plan(
     signal: Signal[Geometry],
     budget: Budget | None = None,
@@ -62,7 +65,30 @@ def plan(
     lr: float | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
-) -> Plan:
+) -> Plan: ...
+
+
+@overload
+def plan(
+    signal: Measured, budget: Budget | None = None, *, lr: float | None = None, seed: int = 0
+) -> Choice: ...
+
+
+@standard()
+def plan(
+    signal: Signal[Geometry] | Measured,
+    budget: Budget | None = None,
+    *,
+    noise: NoiseFloor | None = None,
+    size: RunSize | None = None,
+    choose: Choosing | str = Choosing.THOROUGH,
+    network: Factory | None = None,
+    library: str = "bandwidth",
+    domain: tuple[float, float] | None = None,
+    lr: float | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+) -> Plan | Choice:
     """Plan a fit from the signal's own samples: bandwidths shortlisted by ridge regression, the best tried for real.
 
     Candidates a factor of 2 apart, from a quarter of a cycle per extent to half of Nyquist, are compared. The
@@ -79,7 +105,9 @@ def plan(
     periodic embedding.
 
     Args:
-        signal: The signal to learn. Where it holds out no samples, a tenth is held out.
+        signal: The signal to learn. Where it holds out no samples, a tenth is held out. Of a field known through
+            operators (`operators.equation`, `signals.kspace` and others) the answer is `operators.choose_bandwidth` for
+            the steps of the budget; only `seed` and `lr` apply besides.
         budget: Budget of the fit; 2,000 steps of a network of 256 units if None.
         noise: The noise floor, if it is known already.
         size: Network and run, if they are decided already; `budget` is ignored then.
@@ -95,11 +123,12 @@ def plan(
         device: Device of the fit.
 
     Returns:
-        The plan.
+        The plan; the choice of a field known through operators.
 
     Raises:
-        InputError: If it is no signal, the budget does not pay for the smallest network (says what would be enough), or
-            the factory returns no module, another one each time, or one of another shape.
+        InputError: If it is no signal, or an option does not apply to it, the budget does not pay for the smallest
+            network (says what would be enough), or the factory returns no module, another one each time, or one of
+            another shape.
 
     Example:
         >>> import overtone as ot
@@ -109,6 +138,18 @@ def plan(
         (True, 'gaussian', 300)
     """
     choose = parse_enum(Choosing, choose, "choose")
+    if isinstance(signal, Measured):
+        ignored = {"noise": noise, "size": size, "network": network, "domain": domain}
+        for name, value in ignored.items():
+            if value is not None:
+                raise InputError(
+                    "options that apply to a field known through operators",
+                    name,
+                    "leave it out, or call operators.choose_bandwidth, which takes the network",
+                    name,
+                )
+        steps = (budget or Budget()).steps or STEPS
+        return choose_bandwidth(signal, steps=steps, seed=seed, learning_rate=lr or OPERATOR_LEARNING_RATE)
     split = ensure_held_out(validate(signal), seed)
     if network is not None:
         factory = OwnNetwork(network, signal if split is None else split, library, domain)

@@ -17,12 +17,15 @@ from overtone.reports._display_pictures import (
     power_uri,
     signal_uri,
 )
+from overtone.reports._measured_verdict import error_words, measured_facts
 from overtone.reports._verdict import answers, questions
 
 __all__ = [
+    "choice_display",
     "comparison_display",
     "display_html",
     "forecast_display",
+    "kernel_display",
     "plan_display",
     "plot_display",
     "result_display",
@@ -159,6 +162,10 @@ def run_display(run: Any) -> Display:
     facts = [
         (f"PSNR, {labels[name]}", decibels(level)) for name, level in run.psnr.items() if level is not None
     ]
+    measured = measured_facts(record)
+    if measured is not None and measured.get("network"):
+        facts.append(("Network", error_words(measured["network"])))
+        facts += [(str(score["name"]).capitalize(), error_words(score)) for score in measured["classical"]]
     findings = gather(record)
     facts.append(("Step of the network", f"{count(findings.step)} of {count(findings.last)}"))
     seconds = metrics.training_seconds(record)
@@ -247,6 +254,63 @@ def comparison_display(comparison: Any) -> Display:
         picture=figure_uri(quality),
         alt="Quality of each candidate with its interval",
     )
+
+
+def choice_display(choice: Any) -> Display:
+    """Return what is shown of a `Choice` of operators: every bandwidth with its held-out loss, and the sentences."""
+    unit = choice.problem.geometry.frequency_unit
+    facts = [
+        ("Sigma of Gaussian frequencies", f"{format_per_axis(choice.sigma)} {unit}"),
+        ("Bandwidth (90 % of the power)", f"{format_per_axis(choice.bandwidth)} {unit}"),
+        ("Verdict", choice.verdict.value),
+        ("Kernel solution", _kernel_words(choice.kernel)),
+    ]
+    raced = any(one.trained is not None for one in choice.candidates)
+    rows = [
+        (
+            f"{number(one.cycles)}{' (chosen)' if one is choice.best else ''}",
+            format_per_axis(one.sigma),
+            number(one.loss, 2),
+            *(("–" if one.trained is None else number(one.trained, 2),) if raced else ()),
+        )
+        for one in choice.candidates
+    ]
+    head = ("Cycles per domain", f"Sigma ({unit})", "Held-out loss")
+    return Display(
+        f"Choice: {choice.problem.name}",
+        "bandwidth for a field known through operators",
+        facts,
+        head=(*head, "After a short training") if raced else head,
+        rows=rows[:_ROWS],
+        more=len(rows) - len(rows[:_ROWS]),
+        sentences=str(choice).splitlines(),
+        picture=levels_uri(
+            [f"{number(one.cycles)} cycles" for one in choice.candidates][:8],
+            [float(np.log10(max(one.loss, 1e-300))) for one in choice.candidates][:8],
+            "Held-out loss over that of zero (log10)",
+        ),
+        alt="Held-out loss at each bandwidth",
+    )
+
+
+def kernel_display(kernel: Any) -> Display:
+    """Return what is shown of a `KernelSolution`: how far it can be trusted, and its settings."""
+    facts = [
+        ("Held-out residual", f"{number(kernel.relative_residual, 2)} of that of zero"),
+        ("Undetermined fields", f"{count(kernel.undetermined)} of {count(kernel.resolved)}"),
+        ("Sigma of its frequencies", format_per_axis(kernel.sigma)),
+        ("Ridge", f"{kernel.ridge:.0e}"),
+        ("Gauss-Newton steps", "settled" if kernel.converged else "did not settle"),
+    ]
+    return Display("KernelSolution", _kernel_words(kernel), facts)
+
+
+def _kernel_words(kernel: Any) -> str:
+    if kernel.trusted:
+        return "trusted"
+    if kernel.undetermined:
+        return "not trusted: the data leave fields undetermined"
+    return f"not trusted: held-out residual {number(kernel.relative_residual, 2)}"
 
 
 def plot_display(plot: Any) -> Display:

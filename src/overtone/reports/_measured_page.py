@@ -16,7 +16,7 @@ from overtone.plots._labels import escaped
 from overtone.records import Snapshots
 from overtone.reports._blocks import Block, PictureBlock, PicturesBlock, PlotBlock, TableBlock, Tile
 from overtone.reports._findings import Findings
-from overtone.reports._measured_verdict import score_words
+from overtone.reports._measured_verdict import error_words
 
 MOMENTS = 3
 """Steps at which the network's picture is shown."""
@@ -87,13 +87,13 @@ def measured_blocks(
         values = snapshots.find("prediction", int(step))
         if values is None:
             continue
-        note = score_words(facts.get("network") or {}) if step == f.step else "on its way"
+        note = error_words(facts.get("network") or {}) if step == f.step else "on its way"
         shown.append((f"Network, step {count(float(step))}", note or "on its way", values))
     for position, score in enumerate(facts["classical"]):
         values = snapshots.find(f"classical-{position}", 0)
         if values is not None:
             name = str(score["name"])
-            shown.append((f"{name[:1].upper()}{name[1:]}", score_words(score), values))
+            shown.append((f"{name[:1].upper()}{name[1:]}", error_words(score), values))
     if any(values.shape[:-1] != shape for _, _, values in shown) or not 1 <= len(shape) <= 3:
         return []
     return [_curves(record, shown)] if len(shape) == 1 else [_pictures(shown, len(shape))]

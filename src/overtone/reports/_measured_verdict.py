@@ -57,7 +57,7 @@ def measured_answers(f: Findings, record: xr.Dataset, facts: Mapping[str, Any]) 
     ]
 
 
-def score_words(score: Mapping[str, Any]) -> str:
+def error_words(score: Mapping[str, Any]) -> str:
     """Return the errors of a picture, like "held-out residual 0.21, PSNR 24.3 dB".
 
     Args:
@@ -183,7 +183,7 @@ def classical_sentence(facts: Mapping[str, Any]) -> str:
     if best is None or not network:
         return "Cannot tell: nothing was held out and no reference is known."
     name, better = str(best["name"]), classical_is_better(facts)
-    figures = f"{score_words(best)} against the network's {score_words(network)}"
+    figures = f"{error_words(best)} against the network's {error_words(network)}"
     if better:
         return f"Yes: {name} is better ({figures})."
     if better is None:
