@@ -126,6 +126,19 @@ def test_the_probe_leaves_the_network_the_optimizer_and_all_random_numbers_as_th
     assert all(torch.equal(p.grad, g) for p, g in zip(network.parameters(), gradients, strict=True))
 
 
+def test_periodic_axes_are_those_of_the_fields_view():
+    x = red(20, 1, 16, 16)
+    for axes in (True, (False, True)):
+        with Probe.of(x, x, nn.Identity(), periodic=axes) as probe:
+            (view,) = probe.views
+            expected = views.fields(x, x, periodic=axes)
+            assert view.geometry == expected.geometry
+            np.testing.assert_allclose(view.target_power.sum(), expected.target_power.sum())
+        assert views.choose(x, x, periodic=axes).geometry == expected.geometry
+    with pytest.raises(InputError, match="targets that are fields, with axes of space, for periodic"):
+        Probe.of(x[:, 0, :, 0], x[:, 0, :1, 0], nn.Linear(16, 1).double(), periodic=True)
+
+
 CHOSEN = {
     "pictures": ((9, 2, 16, 20), {}, "fields"),
     "time after channels": ((9, 2, 40), {"channel_axis": 1}, "fields"),

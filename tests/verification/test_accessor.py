@@ -49,12 +49,41 @@ def test_frequencies_sum_to_the_mean_square(shape: tuple[int, int], periodic: bo
     assert spectrum.estimator == ("periodic" if periodic else "even extension")
 
 
-def test_an_absent_axis_and_missing_cells_are_refused() -> None:
+def test_an_absent_axis_and_infinite_cells_are_refused() -> None:
     field = globes.globe(globes.harmonics(1))
     with pytest.raises(InputError, match="one of the axes time, latitude, longitude"):
         field.overtone.spectrum(dims=("y", "x"))
-    with pytest.raises(InputError, match="cells missing or infinite"):
-        field.where(field.latitude > 0).overtone.spectrum()
+    with pytest.raises(InputError, match="cells infinite"):
+        field.where(field.latitude > 0, np.inf).overtone.spectrum()
+    with pytest.raises(InputError, match="cells that are valid"):
+        (field * np.nan).overtone.spectrum()
+
+
+def test_missing_cells_leave_the_spectrum_of_the_whole_field() -> None:
+    """The mean over 40 fields under two masks; one field has no value at all."""
+    whole = globes.globe(globes.harmonics(40))
+    island = np.hypot(whole.latitude, whole.longitude - 180) > 40
+    coast = (whole.latitude < 30) | (whole.longitude < 240)
+    early = whole.time < whole.time[20]
+    holed = whole.where(island & early | coast & ~early)
+    holed[3] = np.nan
+    spectrum, expected = holed.overtone.spectrum(), whole.overtone.spectrum()
+    assert set(spectrum.data_vars) == {"power", "filled"}
+    assert np.isnan(spectrum.power[:, 3]).all()
+    assert "missing cells" in spectrum.estimator
+    power = spectrum.power.mean("time")
+    for low, high, value in zip(spectrum.low.values, spectrum.high.values, power.values, strict=True):
+        inside = (expected.degree >= low) & (expected.degree < high)
+        if 2 < low < 16:
+            assert value == pytest.approx(float(expected.power[inside].sum("degree").mean("time")), rel=0.15)
+    # Samples with one of the masks alone are measured as they are alone, on the same bands.
+    alone = holed[:3].overtone.spectrum()
+    np.testing.assert_allclose(alone.power, spectrum.power[:, :3], rtol=1e-9, atol=1e-12)
+    x = xr.DataArray(np.random.default_rng(0).standard_normal((5, 64)), dims=("run", "x"))
+    x[2, 10:20] = np.nan
+    box = x.overtone.spectrum(dims=("x",), periodic=True)
+    assert box.power.dims == ("frequency", "run")
+    assert float(box.power.sum("frequency").mean()) == pytest.approx(1, rel=0.2)
 
 
 class Counting(BackendArray):

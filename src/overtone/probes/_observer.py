@@ -100,7 +100,14 @@ class Observer(RunRecorder):
         batch = as_tensor_inputs(inputs)
         shapes = ShapeHints(inputs=sample_shapes(batch), channel_axis=channel_axis)
         view, doubt = choose_view(
-            batch, targets, shapes, samples=samples, features=features, classes=classes, seed=seed
+            batch,
+            targets,
+            shapes,
+            samples=samples,
+            features=features,
+            classes=classes,
+            periodic=None,
+            seed=seed,
         )
         if doubt:
             warnings.warn(doubt, ProbeWarning, stacklevel=2)

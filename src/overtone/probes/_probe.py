@@ -139,6 +139,7 @@ class Probe(RunRecorder):
         features: Tensor | Any | None = None,
         classes: int | None = None,
         channel_axis: int | None = None,
+        periodic: bool | Sequence[bool] | None = None,
         seed: int = 0,
         **options: Any,
     ) -> Probe:
@@ -158,6 +159,7 @@ class Probe(RunRecorder):
             features: (N, d) rows with meaningful distances, if the inputs have none.
             classes: Number of classes.
             channel_axis: The axis of targets and outputs that holds the channels: 1 for (N, C, T) and (N, C, H, W).
+            periodic: Whether the axes of fields wrap around, one value or one per axis; they do not by default.
             seed: Seed of the random draw.
             **options: Passed on to `Probe`.
 
@@ -183,7 +185,14 @@ class Probe(RunRecorder):
             position_axes=functools.partial(position_axes, evaluate, batch),
         )
         view, doubt = choose_view(
-            batch, targets, hints, samples=samples, features=features, classes=classes, seed=seed
+            batch,
+            targets,
+            hints,
+            samples=samples,
+            features=features,
+            classes=classes,
+            periodic=periodic,
+            seed=seed,
         )
         if doubt:
             warnings.warn(doubt, ProbeWarning, stacklevel=2)

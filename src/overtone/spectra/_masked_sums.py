@@ -70,7 +70,7 @@ class MaskedRows:
         filled = torch.zeros(samples, quantities, bands, channels, dtype=torch.float64, device="cpu")
         couplings = torch.zeros(samples, channels, bands, bands, dtype=torch.float64, device="cpu")
         for channel, geometry in enumerate(self.geometries):
-            for mask, group in _by_mask(valid[:, channel]):
+            for mask, group in by_mask(valid[:, channel]):
                 if not bool(mask.any()):
                     continue
                 columns = [values[group, channel].movedim(0, -1) for values in fields]
@@ -199,8 +199,12 @@ def _powers(
     return torch.stack(powers).cpu().permute(2, 0, 1)
 
 
-def _by_mask(masks: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
-    """Yield each different mask of (sample, *shape) masks with the indices of its samples."""
+def by_mask(masks: Tensor) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield each different mask with the indices of its samples.
+
+    Args:
+        masks: (sample, *shape) masks.
+    """
     groups: dict[bytes, list[int]] = {}
     for sample, mask in enumerate(masks):
         groups.setdefault(mask.cpu().numpy().tobytes(), []).append(sample)

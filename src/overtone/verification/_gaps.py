@@ -17,11 +17,11 @@ from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
 from overtone.spectra._field_geometry import FieldGeometry
 from overtone.spectra._fill import laplace_fill
-from overtone.spectra._masked import MaskedGeometry, MaskedTransform
+from overtone.spectra._masked import MaskedGeometry, MaskedTransform, unmixing
 from overtone.spectra._masked_bias import masked_bias
 from overtone.spectra._masked_box import MaskedBox
 from overtone.spectra._masked_sphere import MaskedSphere
-from overtone.spectra._masked_sums import MaskedPowers, MaskedRows
+from overtone.spectra._masked_sums import MaskedPowers, MaskedRows, by_mask
 from overtone.spectra._pair_power import RowSums, radial_slope
 from overtone.spectra._rounding import rounding_power
 from overtone.spectra._sphere import SphereTransform
@@ -263,6 +263,27 @@ def gap_estimator(geometry: FieldGeometry, target: Tensor, mask: Tensor) -> GapE
     return GapEstimator(
         geometries, _gapless(geometry, geometries[0].bands), geometry.periodic, mask, tuple(slopes)
     )
+
+
+def single_powers(gaps: GapEstimator, values: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the (band, field) powers of single fields, and those of the same fields filled.
+
+    Args:
+        gaps: Estimator of one channel.
+        values: (field, *space) values, NaN where missing; fields without any value have no power, NaN.
+    """
+    (prepared,) = gaps.geometries
+    shape = (prepared.bands.count, len(values))
+    power, check = (torch.full(shape, math.nan, dtype=torch.float64, device=values.device) for _ in range(2))
+    for mask, group in by_mask(~torch.isnan(values)):
+        if not bool(mask.any()):
+            continue
+        fields = values[group].double().movedim(0, -1)
+        coefficients = prepared.coefficients(fields, mask)
+        power[:, group] = unmixing(prepared.coupling(mask)) @ prepared.products(coefficients, coefficients)
+        filled = gaps.transform.coefficients(laplace_fill(fields, mask, gaps.periodic))
+        check[:, group] = gaps.transform.power(filled)
+    return power, check
 
 
 def _masked(geometry: FieldGeometry, bands: Bands | None, slope: float) -> MaskedGeometry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import warnings
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,7 @@ def choose(
     features: Tensor | Any | None = None,
     classes: int | None = None,
     channel_axis: int | None = None,
+    periodic: bool | Sequence[bool] | None = None,
     seed: int = 0,
 ) -> TransformView | FieldView:
     """Choose the view that suits the shapes, on samples drawn at random: `fields`, `sequence`, `points` or `graph`.
@@ -70,6 +72,7 @@ def choose(
         features: (N, d) rows with meaningful distances, for clouds; the flattened inputs if None.
         classes: Number of classes; needed if some have no label, or labels have more than one axis.
         channel_axis: The axis of targets and outputs that holds the channels: 1 for (N, C, T) and (N, C, H, W).
+        periodic: Whether the axes of fields wrap around, one value or one per axis; they do not by default.
         seed: Seed of the random draw.
 
     Raises:
@@ -84,7 +87,14 @@ def choose(
     batch = as_tensor_inputs(inputs)
     shapes = ShapeHints(inputs=sample_shapes(batch), channel_axis=channel_axis)
     view, doubt = choose_view(
-        batch, targets, shapes, samples=samples, features=features, classes=classes, seed=seed
+        batch,
+        targets,
+        shapes,
+        samples=samples,
+        features=features,
+        classes=classes,
+        periodic=periodic,
+        seed=seed,
     )
     if doubt:
         warnings.warn(doubt, ProbeWarning, stacklevel=2)
@@ -104,6 +114,7 @@ def choose_view(
     samples: int | None,
     features: Tensor | Any | None,
     classes: int | None,
+    periodic: bool | Sequence[bool] | None,
     seed: int,
 ) -> tuple[TransformView | FieldView, str]:
     """Return the view of `choose`, and a warning about how the targets were read ("" for none).
@@ -115,6 +126,7 @@ def choose_view(
         samples: See `choose`.
         features: See `choose`.
         classes: See `choose`.
+        periodic: See `choose`.
         seed: See `choose`.
     """
     reading = targets if isinstance(targets, ProbeTarget) else read_targets(targets, classes, shapes)
@@ -139,7 +151,15 @@ def choose_view(
     doubt = "" if isinstance(reading, ProbeTarget) else reading.doubt
     if field:
         layout = FieldLayout(target.channels)
-        return FieldView(batch, target, field_geometry(target), layout, total=count), doubt
+        geometry = field_geometry(target, periodic=False if periodic is None else periodic)
+        return FieldView(batch, target, geometry, layout, total=count), doubt
+    if periodic is not None:
+        raise InputError(
+            "targets that are fields, with axes of space, for periodic",
+            f"targets of shape {tuple(reading.values.shape)}",
+            "leave it out, or name the view (probes.views)",
+            "periodic",
+        )
     if len(shape) == 2:
         return sequence(batch, target), doubt
     if places:
