@@ -1,6 +1,7 @@
-"""Two batteries of signals and networks: A, on which rules may be designed, and B, which is opened once at the end.
+"""Batteries of signals and networks: rules may be designed on A and, since it was opened, on B; C came afterwards.
 
-No signal of one battery is in the other. Each case is one signal with its noise, one kind of network and one length of
+C judges the rules for sines and hash grids that were designed when A and B were known. No signal of one battery is in
+another. Each case is one signal with its noise, one kind of network and one length of
 the run; 1-D, 2-D, 3-D and scattered samples, made and real ones.
 """
 
@@ -128,7 +129,30 @@ coffee points | g 3 long, g 0 short, p 3 long
 spiral points | g 0 long, s 0 long
 """)
 
-BATTERIES = {"design": DESIGN, "sealed": SEALED}
+THIRD = _cases("""
+three tones | s 0 long, s 10 short, h 0 long
+doppler | s 0 long, s 3 short
+blocks | s 3 long, h 0 long
+rising series | s 0 long
+modulated | s 0 long, s 10 long
+row of camera | s 3 long
+rocket | s 0 long, h 3 long
+clock | s 3 long
+brick | s 0 short, h 0 short
+hubble | s 3 long
+checks | s 0 long
+wave packet | s 0 long, s 10 long, h 0 long
+fractal sheet | s 3 long, h 3 short
+band box | s 0 long
+smooth box | s 10 long
+rocket points | s 0 long
+franke points | s 3 long, s 0 short
+""")
+
+BATTERIES = {"design": DESIGN, "sealed": SEALED, "third": THIRD}
+
+SEEDS = {"design": 0, "sealed": 0, "third": 1}
+"""Seed of each battery's networks, noise and masks."""
 
 LARGE = ("camera 256", "cell 256")
 """Pictures of 256 x 256 pixels."""
@@ -176,6 +200,12 @@ def _rings(side: int) -> np.ndarray:
     rows, columns = _plane((side, side))
     radius = np.hypot(rows - 0.5, columns - 0.45)
     return np.sin(2 * np.pi * 6 * radius) * np.exp(-2 * radius)
+
+
+def _wave_packet(side: int) -> np.ndarray:
+    rows, columns = _plane((side, side))
+    radius = np.hypot(rows - 0.4, columns - 0.55)
+    return np.exp(-8 * radius**2) * np.cos(2 * np.pi * 5 * (rows + columns))
 
 
 def _blob(side: int) -> np.ndarray:
@@ -233,6 +263,23 @@ _GRIDS: dict[str, Callable[[], np.ndarray]] = {
     ),
     "moving blob": lambda: _blob(12),
     "fractal volume": lambda: _synthetic(_make.power_law((12, 12, 12), 3.0, seed=25)),
+    "three tones": lambda: sum(
+        a * np.sin(2 * np.pi * k * _time() + k) for k, a in ((5, 1), (14, 0.7), (31, 0.4))
+    ),  # type: ignore[dict-item,return-value]
+    "doppler": lambda: np.sqrt(_time() * (1 - _time())) * np.sin(2.1 * np.pi / (_time() + 0.05)),
+    "blocks": lambda: np.repeat(np.random.default_rng(31).standard_normal(12), _LINE // 12),
+    "rising series": lambda: _synthetic(_make.power_law((_LINE,), 2.4, seed=31)) + 2 * _time(),
+    "modulated": lambda: (1 + 0.8 * np.sin(2 * np.pi * 2 * _time())) * np.sin(2 * np.pi * 17 * _time()),
+    "row of camera": lambda: np.asarray(data.camera()[256, :_LINE], dtype=np.float64) / 255,
+    "rocket": lambda: _picture("rocket", 32),
+    "clock": lambda: _picture("clock", 36),
+    "brick": lambda: _picture("brick", 40, _square(40, 240)),
+    "hubble": lambda: _picture("hubble_deep_field", 40, _square(200, 400)),
+    "checks": lambda: (np.floor(5 * _plane((36, 36))[0]) + np.floor(4 * _plane((36, 36))[1])) % 2,
+    "wave packet": lambda: _wave_packet(36),
+    "fractal sheet": lambda: _synthetic(_make.power_law((36, 36), 2.0, seed=41)),
+    "band box": lambda: _synthetic(_make.band_noise((12, 12, 12), 1.0, 3.0, seed=44)),
+    "smooth box": lambda: _synthetic(_make.power_law((12, 12, 12), 3.6, seed=45)),
 }
 
 
@@ -257,6 +304,19 @@ def _spiral_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarr
     return places, np.cos(2 * angle + 12 * radius) * np.exp(-2 * radius)
 
 
+def _rocket_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    return _scattered(_picture("rocket", 64).mean(-1), generator)
+
+
+def _franke_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    places = generator.random((800, 2)) * [2.0, 1.0]
+    x, y = 4.5 * places[:, 0], 9 * places[:, 1]
+    hills = 0.75 * np.exp(-((x - 2) ** 2 + (y - 2) ** 2) / 4) + 0.5 * np.exp(
+        -((x - 7) ** 2 + (y - 3) ** 2) / 4
+    )
+    return places, hills - 0.2 * np.exp(-((x - 4) ** 2) - (y - 7) ** 2)
+
+
 def _scattered(picture: np.ndarray, generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
     side = len(picture)
     places = np.stack(np.divmod(generator.choice(side * side, 900, replace=False), side), 1)
@@ -268,6 +328,8 @@ _POINTS: dict[str, Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]
     "bumps points": _bumps_points,
     "coffee points": _coffee_points,
     "spiral points": _spiral_points,
+    "rocket points": _rocket_points,
+    "franke points": _franke_points,
 }
 
 
@@ -282,7 +344,7 @@ def _axes(name: str) -> int:
     return values.ndim - (1 if values.ndim == 3 and values.shape[2] == 3 else 0)
 
 
-GROUPS = {case.signal: _group(case.signal) for case in (*DESIGN, *SEALED)}
+GROUPS = {case.signal: _group(case.signal) for cases in BATTERIES.values() for case in cases}
 
 
 def build(name: str, noise: float, seed: int = 0) -> Signal[Geometry]:

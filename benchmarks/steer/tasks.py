@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.steer.battery import BATTERIES, Case, grid
+from benchmarks.steer.battery import BATTERIES, SEEDS, Case, grid
 from overtone._sweeps import Local, Store, Task, sweep
 
 STORE = Path("steer-runs")
@@ -127,12 +127,12 @@ def _db(ratio: float) -> float:
 
 
 def rows(store: Path) -> list[dict[str, Any]]:
-    """Rows of both batteries: a summary by group, then every case."""
+    """Rows of all batteries: a summary by group, then every case."""
     table = []
     for battery, cases in BATTERIES.items():
-        judged = judge(cases, Store(store))
+        judged = judge(cases, Store(store), SEEDS[battery])
         table += _summary(f"{battery}, all", judged)
-        for network in ("gaussian", "positional", "sine", "hash"):
+        for network in sorted({case.network for case in cases}):
             for group in ("1-D", "2-D", "3-D", "scattered"):
                 some = [j for j in judged if (j.case.network, j.case.group) == (network, group)]
                 if len(some) > 1:
@@ -195,9 +195,12 @@ def main() -> None:
     arguments = parser.parse_args()
     cases = BATTERIES[arguments.battery]
     if arguments.grid:
-        perform([training(case, cycles) for case in cases for cycles in grid(case)], Store(arguments.store))
+        seed = SEEDS[arguments.battery]
+        perform(
+            [training(case, cycles, seed) for case in cases for cycles in grid(case)], Store(arguments.store)
+        )
         return
-    judged = judge(cases, Store(arguments.store))
+    judged = judge(cases, Store(arguments.store), SEEDS[arguments.battery])
     for row in [*_summary("all", judged), *(_row(j.case.name, j) for j in judged)]:
         print(row)
 

@@ -10,6 +10,7 @@ from skimage import data
 
 from overtone import planning, signals
 from overtone._config import EncodingKind
+from overtone.errors import InputError
 from overtone.planning import Budget, Plan, ReasonCode
 from overtone.planning._held_out import ensure_held_out
 
@@ -100,6 +101,21 @@ def test_every_family_builds_a_field_for_a_table(family, plan):
     assert field(table.coords).shape == (40, 2)
     if family is not EncodingKind.NONE:
         assert field.bandwidth == pytest.approx((1.0, 2.0, 3.0), rel=1e-3)
+
+
+@pytest.mark.parametrize("network", [None, lambda _: torch.nn.Linear(2, 1)])
+def test_labels_are_refused_unless_they_are_meant_as_numbers(network):
+    x = places(120)
+    labels = np.digitize(x[:, 0], [0.3, 0.6]).astype(float)
+    signal = signals.points(x, labels, channels=["species"])
+    with pytest.raises(
+        InputError, match=r"3 values alone in column 'species' \(0, 1, 2\), which look like labels"
+    ):
+        planning.plan(signal, SHORT, network=network)
+    if network is None:
+        assert planning.plan(signal, SHORT, quantities=True, choose="quick").recommended
+    # Twelve whole numbers are counts.
+    assert planning.plan(signals.points(x, np.floor(12 * x[:, 0])), SHORT, choose="quick").recommended
 
 
 def test_too_few_samples_are_told():

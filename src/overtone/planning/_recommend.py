@@ -40,6 +40,7 @@ from overtone.planning._reasons import Reason, ReasonCode
 from overtone.planning._run_size import LEARNING_RATE, STEPS, Budget, RunSize, run_size, step_seconds
 from overtone.planning._scan import measure_noise
 from overtone.signals import Geometry, Grid, Measured, Signal, validate
+from overtone.signals._readers._columns import refuse_labels
 from overtone.spectra import NoiseFloor, NoiseVerdict
 
 SHAPE_RATIO = 1.5
@@ -65,6 +66,7 @@ def plan(
     lr: float | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    quantities: bool = False,
 ) -> Plan: ...
 
 
@@ -88,6 +90,7 @@ def plan(
     lr: float | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
+    quantities: bool = False,
 ) -> Plan | Choice:
     """Plan a fit from the signal's own samples: bandwidths shortlisted by ridge regression, the best tried for real.
 
@@ -121,14 +124,16 @@ def plan(
         lr: Learning rate of Adam; that of the budget if None.
         seed: Seeds frequencies and the held-out samples.
         device: Device of the fit.
+        quantities: Whether to learn scattered values that are probably labels (two values, or up to ten whole numbers,
+            each in ten samples or more) as numbers by squared error.
 
     Returns:
         The plan; the choice of a field known through operators.
 
     Raises:
-        InputError: If it is no signal, or an option does not apply to it, the budget does not pay for the smallest
-            network (says what would be enough), or the factory returns no module, another one each time, or one of
-            another shape.
+        InputError: If it is no signal, an option does not apply to it, its values are probably labels, the budget does
+            not pay for the smallest network (says what would be enough), or the factory returns no module, another one
+            each time, or one of another shape.
 
     Example:
         >>> import overtone as ot
@@ -151,6 +156,9 @@ def plan(
         steps = (budget or Budget()).steps or STEPS
         return choose_bandwidth(signal, steps=steps, seed=seed, learning_rate=lr or OPERATOR_LEARNING_RATE)
     split = ensure_held_out(validate(signal), seed)
+    if not quantities and _is_scattered(signal):
+        # Squared error would take the third class for three times the first.
+        refuse_labels(signal.values.cpu().numpy(), signal.channels, signal.name)
     if network is not None:
         factory = OwnNetwork(network, signal if split is None else split, library, domain)
         return _plan_own(
