@@ -294,3 +294,10 @@ def test_the_scale_of_float32_values_does_not_matter(tmp_path, scale):
     assert float(other.record.train_error[-1]) == pytest.approx(
         scale**2 * float(one.record.train_error[-1]), rel=1e-3
     )
+
+
+def test_a_run_records_the_quality_that_its_plan_expected(tmp_path):
+    run = ot.fit(tones(), tmp_path / "run", steps=40, **SMALL)
+    expected = run.record.attrs["expected"]
+    assert expected["low"] < expected["psnr"] < expected["high"]
+    assert "expected" not in ot.fit(tones(), tmp_path / "other", steps=2, bandwidth=4.0, **SMALL).record.attrs

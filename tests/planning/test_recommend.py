@@ -72,6 +72,9 @@ def test_trials_are_the_beginning_of_the_run_and_cost_a_quarter_of_it_at_most():
     assert chosen in tried
     expected = 10 * math.log10(signal.peak**2 / trained(signal, plan, chosen.bandwidth, chosen.trial_steps))
     assert chosen.trial_psnr == pytest.approx(expected, abs=0.3)
+    # The chosen one alone is followed further, for the expectation.
+    assert [c for c in tried if c.outlook_psnr is not None] == [chosen]
+    assert chosen.trial_psnr <= chosen.outlook_psnr < plan.expected.psnr
     # What is not tried was worse in the shortlist.
     rest = [c.shortlist_psnr for c in plan.candidates if not c.trial_steps]
     assert max(rest) <= min(c.shortlist_psnr for c in tried)
@@ -270,6 +273,10 @@ def test_expectations_are_ordered_and_noise_narrows_them(error, share, held_out)
         expected_psnr(error, 0.0, held_out, 1.0),
         expected_psnr(error, share * error, held_out, 1.0),
     )
+    # Regressions alone say less.
+    wide = expected_psnr(error, 0.0, held_out, 1.0, followed=False)
+    assert wide.low < alone.low
+    assert wide.high > alone.high
     for found in (alone, noisy):
         assert found.low < found.psnr < found.high
     assert noisy.high - noisy.low <= alone.high - alone.low + 1e-9

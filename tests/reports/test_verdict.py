@@ -221,3 +221,34 @@ def test_predictions_are_called_predictions() -> None:
 def test_records_of_many_runs_or_none_are_refused() -> None:
     with pytest.raises(InputError, match="at least one row"):
         reports.verdict(toy_record().isel(step=slice(0, 0)))
+
+
+def expecting(record: xr.Dataset, above: float) -> str:
+    """The first answer on a run that was expected to end around a level above the one that it reached."""
+    (reached,) = (level.psnr for level in metrics.levels(record) if level.name == "held_out")
+    middle = reached + above
+    record.attrs |= {"complete": True, "expected": {"psnr": middle, "low": middle - 2, "high": middle + 2}}
+    return reports.verdict(record)[0]
+
+
+def test_a_run_that_ends_outside_of_its_expectation_is_told_so_with_the_cause() -> None:
+    record = toy_record()
+    plain = reports.verdict(record)[0]
+    assert expecting(record.copy(deep=True), 1.5) == plain
+    below = expecting(record.copy(deep=True), 6.0)
+    assert below.startswith(f"{plain} It ended at ")
+    assert " dB on held-out samples, below the " in below
+    assert " expected before: " in below
+    falling = without(record, "clean_error")
+    falling.held_out_error[:] = np.geomspace(1.0, 0.01, falling.sizes["step"])
+    falling.train_error[:] = falling.held_out_error
+    assert "its error was still falling at the last step" in expecting(falling, 6.0)
+    free = without(record, "clean_error")
+    free.held_out_error[:] = 0.1
+    free.train_error[:] = 0.01
+    assert "its error there is 10 times that on training samples" in expecting(free, 6.0)
+    assert "above the" in (text := expecting(record.copy(deep=True), -6.0))
+    assert "training found features that short runs do not show" in text
+    # Of a run that was interrupted, the end is not known.
+    record.attrs["complete"] = False
+    assert reports.verdict(record)[0] == plain

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import tempfile
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, TypeVar, Unpack
 
@@ -228,12 +228,15 @@ def _attributes(prepared: PreparedFit[Any]) -> dict[str, Any]:
 
 
 def _comparison(prepared: PreparedFit[Any]) -> dict[str, Any]:
-    """Return the bandwidths that were compared; nothing if none were."""
+    """Return the bandwidths that were compared, and the quality to expect; nothing if none were."""
     if not prepared.candidates:
         return {}
+    expected = prepared.expected
+    finite = expected is not None and all(map(math.isfinite, asdict(expected).values()))
     return {
         "candidates": [candidate.to_json() for candidate in prepared.candidates],
         "trial_steps": prepared.trial_steps,
+        **({"expected": asdict(expected)} if expected is not None and finite else {}),
     }
 
 

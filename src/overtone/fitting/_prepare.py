@@ -27,6 +27,7 @@ from overtone.nn._build import build_field
 from overtone.planning import Budget, ReasonCode, measure_noise
 from overtone.planning._bandwidth import aliasing_reason
 from overtone.planning._comparison import BandwidthCandidate
+from overtone.planning._held_out import ExpectedPSNR
 from overtone.planning._plan import Plan
 from overtone.planning._reasons import Reason
 from overtone.planning._recommend import plan_model
@@ -64,6 +65,7 @@ class PreparedFit(Generic[G]):
         recommended: Whether fitting is recommended at all; False for signals without structure.
         candidates: Bandwidths that were compared; none if the bandwidth was given.
         trial_steps: Steps that their trials took together.
+        expected: Quality to expect on the held-out samples, where it could be estimated.
     """
 
     signal: Signal[G]
@@ -77,6 +79,7 @@ class PreparedFit(Generic[G]):
     recommended: bool
     candidates: tuple[BandwidthCandidate, ...] = ()
     trial_steps: int = 0
+    expected: ExpectedPSNR | None = None
 
     @property
     def batch(self) -> int:
@@ -163,6 +166,7 @@ def prepare(signal: Signal[G], config: FitConfig) -> PreparedFit[G]:
         choice.recommended,
         () if choice.plan is None else choice.plan.candidates,
         0 if choice.plan is None else choice.plan.trial_steps,
+        None if choice.plan is None else choice.plan.expected,
     )
     return replace(prepared, reasons=tuple(_with_stopping(prepared)))
 

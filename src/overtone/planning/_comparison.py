@@ -161,6 +161,7 @@ class Comparison:
         held_out: Number of values that the errors are means of.
         trial_steps: Steps of all trials together.
         reasons: What was compared and why the choice was made.
+        followed: Whether the error is that of a trial which was followed further by its kernel.
     """
 
     candidates: tuple[BandwidthCandidate, ...]
@@ -169,6 +170,7 @@ class Comparison:
     held_out: int
     trial_steps: int
     reasons: tuple[Reason, ...]
+    followed: bool
 
     @property
     def chosen(self) -> BandwidthCandidate:
@@ -223,6 +225,8 @@ class BandwidthComparison:
         self._steps, self._choose = steps, choose
         self._scores: dict[Entry, RidgeScore] = {}
         self._trials: dict[Entry, Trial] = {}
+        self._trained: dict[Entry, Field] = {}
+        self._followed: set[Entry] = set()
         self._unit = float(signal.normalisation.scale.double().square().mean())
 
     @property
@@ -264,8 +268,10 @@ class BandwidthComparison:
         finalists = list(dict.fromkeys([*finalists, *extra]))
         if trial_steps:
             for entry in finalists:
-                field = self._build(entry, self._seed)
-                self._trials[entry] = self._runner.run(field, trial_steps, outlook=self._ranking.by_outlook)
+                self._trained[entry] = self._build(entry, self._seed)
+                self._trials[entry] = self._runner.run(self._trained[entry], trial_steps)
+                if self._ranking.by_outlook:
+                    self._follow(entry)
         # Without trials nothing ranks the entries of a large signal; the spectrum's is the estimate.
         if around:
             chosen = self._latest(around)
@@ -273,7 +279,15 @@ class BandwidthComparison:
             chosen = self._lowest(finalists)
         else:
             chosen = min(finalists, key=self._combined_db)
+        if not around:
+            self._follow(chosen)
         return self._result(chosen, axis_reasons)
+
+    def _follow(self, entry: Entry) -> None:
+        """Follow a trial further by the kernel that it leaves, once."""
+        if entry in self._trials and entry not in self._followed and math.isfinite(self._trials[entry].error):
+            self._trials[entry] = self._runner.follow(self._trained[entry], self._trials[entry])
+            self._followed.add(entry)
 
     def _count(self, candidates: int) -> int:
         """Entries of the ladder that are trained for real."""
@@ -391,9 +405,9 @@ class BandwidthComparison:
     def _result(self, chosen: Entry, axis_reasons: list[Reason]) -> Comparison:
         candidates = tuple(self._candidate(entry, entry == chosen) for entry in self._scores)
         score, trial = self._scores[chosen], self._trials.get(chosen)
-        error = min(score.best_error, math.inf if trial is None else trial.error)
-        if trial is not None and not self._shortlist_counts:
-            error = trial.outlook
+        error = score.best_error
+        if trial is not None:
+            error = trial.outlook if chosen in self._followed else min(error, trial.error)
         spent = sum(trial.steps for trial in self._trials.values())
         return Comparison(
             candidates,
@@ -402,6 +416,7 @@ class BandwidthComparison:
             self._scorer.held_out,
             spent,
             (self._reason(chosen, spent), *axis_reasons),
+            chosen in self._followed,
         )
 
     def _candidate(self, entry: Entry, chosen: bool) -> BandwidthCandidate:
@@ -414,7 +429,7 @@ class BandwidthComparison:
             None if trial is None else trial.spread_db,
             0 if trial is None else trial.steps,
             chosen,
-            None if trial is None or not self._ranking.by_outlook else self._psnr(trial.outlook),
+            None if trial is None or entry not in self._followed else self._psnr(trial.outlook),
         )
 
     def _psnr(self, error: float) -> float | None:

@@ -267,7 +267,7 @@ def outcome_reasons(
         explained: Explained fraction of the held-out power.
         recommended: Whether that is more than chance.
         expected: Quality to expect.
-        size: Network and run, which decide whether the expectation has been confirmed for them.
+        size: Network and run.
     """
     quality = {**asdict(expected), "steps": size.steps, "width": size.width}
     return [

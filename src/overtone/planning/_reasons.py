@@ -15,9 +15,6 @@ from overtone._utils.text import decibels, difference, format_per_axis, number, 
 EXTENSION_DB = 1.0
 """How much better a bandwidth beyond an eighth of Nyquist has to be, in dB."""
 
-ENOUGH_STEPS, ENOUGH_UNITS = 500, 128
-"""Steps and units of a layer from which on the expected quality has been confirmed."""
-
 
 class ReasonCode(Enum):
     """What a reason states; the value is its name in JSON."""
@@ -289,11 +286,7 @@ def _explained_power(v: Mapping[str, Any], _: str) -> str:
 
 
 def _expected_psnr(v: Mapping[str, Any], _: str) -> str:
-    text = f"Expected on held-out samples: {decibels(v['psnr'])} ({v['low']:.1f} to {v['high']:.1f})"
-    if v["steps"] >= ENOUGH_STEPS and v["width"] >= ENOUGH_UNITS:
-        return f"{text}."
-    units = f"{v['width']} units a layer in {plural(v['steps'], 'step')}"
-    return f"{text} for a network of 256 units at its best step; {units} may stay below."
+    return f"Expected on held-out samples: {decibels(v['psnr'])} ({v['low']:.1f} to {v['high']:.1f})."
 
 
 def _stopping_rule(v: Mapping[str, Any], _: str) -> str:

@@ -220,7 +220,9 @@ def plan_model(
     chosen = result.chosen
     explained = 1 - result.error / result.baseline
     worthwhile = is_recommended(explained, result.held_out)
-    expected = expected_psnr(result.error, context.variance, result.held_out, signal.peak)
+    expected = expected_psnr(
+        result.error, context.variance, result.held_out, signal.peak, followed=result.followed
+    )
     closing = outcome_reasons(explained, worthwhile, expected, size)
     # Of signals too large for the regressions only the short trials are known, which say little of the whole run.
     if comparison.is_large and spectrum is not None:

@@ -36,8 +36,8 @@ class Trial(NamedTuple):
         error: Smallest held-out mean squared error, in normalised units.
         spread_db: Its standard error in dB.
         steps: Steps trained.
-        outlook: Held-out error to which the rest of the run may lead, in normalised units; `error` where no kernel says
-            more.
+        outlook: Held-out error to which the remainder of the run may lead, in normalised units; `error` where no kernel
+            says more.
     """
 
     error: float
@@ -64,13 +64,12 @@ class TrialRunner:
         self._held = signal.held_out_index
         self._truth = self._normalised(self._held)
 
-    def run(self, field: Field, steps: int, *, outlook: bool) -> Trial:
+    def run(self, field: Field, steps: int) -> Trial:
         """Train a network for some steps.
 
         Args:
-            field: The untrained network.
+            field: The untrained network; it is trained in place.
             steps: How many steps.
-            outlook: Whether to regress the rest of the target with the kernel of the trained network as well.
         """
         field = field.to(self._device)
         # A constant rate: a decay that ends with the trial would not be the beginning of the run's.
@@ -94,15 +93,22 @@ class TrialRunner:
         except RunError:
             # A network that diverges within the trial is no candidate; the others decide.
             return best
-        return best._replace(outlook=min(best.error, self._outlook(field))) if outlook else best
+        return best
 
-    def _outlook(self, field: Field) -> float:
-        """Return the least held-out error of kernel regressions of what the trained network has not learned.
+    def follow(self, field: Field, trial: Trial) -> Trial:
+        """Return a trial with its outlook: the least held-out error of kernel regressions of what is not learned.
 
         With f the trained outputs, y the target and K the network's tangent kernel, f + K (K + r l 1)^-1 (y - f) is the
         linearised network after a time that falls with r; l is the largest eigenvalue. Only held-out samples say
         where the run would be stopped.
+
+        Args:
+            field: The network as the trial left it.
+            trial: The trial.
         """
+        return trial._replace(outlook=min(trial.error, self._least_error(field)))
+
+    def _least_error(self, field: Field) -> float:
         from overtone.theory.dynamics._pilot_run import NormalisedOutputs
         from overtone.theory.ntk import empirical_ntk
 

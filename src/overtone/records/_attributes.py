@@ -168,6 +168,11 @@ def _is_candidates(value: Any) -> bool:
     )
 
 
+def _is_expectation(value: Any) -> bool:
+    """Whether a value is a level with its interval, in dB, see `planning.ExpectedPSNR`."""
+    return isinstance(value, Mapping) and all(is_number(value.get(name)) for name in ("psnr", "low", "high"))
+
+
 _MAPPING = AttributeType("a mapping", lambda value: isinstance(value, Mapping))
 _ERRORS = AttributeType(
     "numbers by name", lambda value: isinstance(value, Mapping) and all(map(is_number, value.values()))
@@ -194,6 +199,7 @@ KINDS: dict[str, AttributeType] = {
     ),
     "bandwidth": _NUMBERS,
     "final_errors": _ERRORS,
+    "expected": AttributeType("an expected level with its interval", _is_expectation),
     "candidates": AttributeType("bandwidths with their scores and trials", _is_candidates),
     "margins": AttributeType("numbers by name and step", _is_margins),
     "options": AttributeType("settings of a training", _is_options),

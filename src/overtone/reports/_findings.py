@@ -13,6 +13,12 @@ from overtone.records.metrics._bands import has_content, mean_bands
 from overtone.records.metrics._errors import Evidence, Stop, smooth
 
 THRESHOLD = 0.5
+STILL_FALLING = -0.05
+"""Trend below which an error counts as still falling."""
+
+TOO_FREE = 4.0
+"""Error on held-out samples over that on training samples above which a network is too free for its samples."""
+
 _BLOWN_UP = 10.0
 
 

@@ -37,7 +37,7 @@ _ELSEWHERE = (
         "noise_sentence",
     ),
     *("measured", "gain"),
-    *("margins", "restarts", "evaluated", "crowding", "candidates", "trial_steps"),
+    *("margins", "restarts", "evaluated", "crowding", "candidates", "trial_steps", "expected"),
 )
 """Attributes that the sentences, tiles and captions of the page show."""
 

@@ -11,7 +11,8 @@ from overtone.plots import _bands as bands
 from overtone.records.metrics._bands import without_unmeasured
 from overtone.records.metrics._errors import Evidence
 from overtone.reports._coverage import block_only
-from overtone.reports._findings import THRESHOLD, Findings, gather
+from overtone.reports._expectation import expectation_sentence
+from overtone.reports._findings import STILL_FALLING, THRESHOLD, TOO_FREE, Findings, gather
 from overtone.reports._measured_verdict import MEASURED_QUESTIONS, measured_answers, measured_facts
 
 QUESTIONS = (
@@ -23,9 +24,7 @@ QUESTIONS = (
 """What the four sentences of `verdict` answer."""
 
 _WORSE = 1.05
-_STILL_FALLING = -0.05
 _NOTHING = 0.005
-_TOO_FREE = 4.0
 _CARRIED = 0.25
 """Share of the variance of held-out samples above which a network predicts them at all."""
 
@@ -92,6 +91,8 @@ def answers(findings: Findings, record: xr.Dataset) -> list[str]:
         _noise(findings, record),
         _advice(findings, record),
     ]
+    outside = "" if findings.diverged else expectation_sentence(findings, record)
+    replies[0] = " ".join(filter(None, [replies[0], outside]))
     block = block_only(record)
     if block and not findings.diverged:
         replies = _of_a_block(findings, replies, block)
@@ -303,7 +304,7 @@ def trend_advice(f: Findings, record: xr.Dataset) -> str:
             f"Stop at step {count(f.stop.step)}: at the last step the {_ERRORS[f.stop.evidence]} is {rise}."
         )
     error = _ERRORS[f.stop.evidence]
-    if f.trend < _STILL_FALLING:
+    if f.trend < STILL_FALLING:
         still = (
             f" Noise is being learned too, but the {error} is still at its best."
             if _at_best(f) and f.stop.step == f.last
@@ -340,7 +341,7 @@ def _stalled(f: Findings, record: xr.Dataset, why: str) -> str:
             f"not all bands up to {number(missed)} {f.unit} are learned."
         )
     # Training samples are fitted far better than others: the network is too free for so few samples.
-    if f.gap > _TOO_FREE:
+    if f.gap > TOO_FREE:
         now = _bandwidth(record)
         return (
             f"Lower the bandwidth{f' (it is {now} now)' if now else ''} or gather more samples: {why} and is "
