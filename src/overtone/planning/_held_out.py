@@ -21,7 +21,7 @@ class Gain(NamedTuple):
     """What trained networks gained on an estimate of their held-out error, in dB: in the middle, at least, at most."""
 
     middle: float
-    least: float
+    smallest: float
     largest: float
 
 
@@ -115,5 +115,5 @@ def expected_psnr(
         return psnr_from_error(factor * (clean * 10 ** (-gain_db / 10) + noisy), peak)
 
     return ExpectedPSNR(
-        level(gain.middle, 1.0), level(gain.least, 1 + spread), level(gain.largest, 1 / (1 + spread))
+        level(gain.middle, 1.0), level(gain.smallest, 1 + spread), level(gain.largest, 1 / (1 + spread))
     )
