@@ -60,3 +60,21 @@ def test_flags_that_do_not_apply_are_refused_before_a_file_is_written(scan, flag
 @pytest.mark.parametrize("verb", ["scan", "predict"])
 def test_other_verbs_name_those_that_take_measurements(scan, verb):
     assert "overtone fit" in ask(verb, "scan.npz").sentence
+
+
+def test_a_comparison_of_measurements_is_continued(scan):
+    words = ("compare", "scan.npz", "--candidates", "", "--steps", 50, "--seeds", 1)
+    first = ask(*words, "--json")
+    document = first.json
+    jsonschema.Draft202012Validator(answer_schemas()["compare"]).validate(document)
+    names = {one["name"] for one in document["candidates"]}
+    assert names == {"mean", "zero-filled", "total variation", "mlp"}
+    again = ask(*words)
+    assert again.code == 0
+    assert "from an earlier run" in again.err
+    assert "judged by the picture" in again.out
+    page = (scan / "comparison" / "report.html").read_text(encoding="utf-8")
+    assert "PSNR on the picture" in page
+    assert "Reference" in page
+    for flag in ("--strided", "--processes=2"):
+        assert flag.partition("=")[0].lstrip("-") in ask(*words, flag).sentence

@@ -41,7 +41,9 @@ class Reconstruction(Result):
     values: Tensor
 
 
-def reconstruct(problem: Measured, judge: Callable[[Tensor], float]) -> list[Reconstruction]:
+def reconstruct(
+    problem: Measured, judge: Callable[[Tensor], float], inner: Measured | None = None
+) -> list[Reconstruction]:
     """Return the classical reconstructions of a picture from its measurements; some need scikit-image.
 
     The adjoint, scaled to fit the data best, is the zero-filled picture of k-space. Parallel projections get filtered
@@ -52,6 +54,8 @@ def reconstruct(problem: Measured, judge: Callable[[Tensor], float]) -> list[Rec
         problem: Measurements of samples on a grid, those that may be used.
         judge: Error of values (P, C) on measurements that are held out, by which the weight of total variation is
             chosen.
+        inner: The measurements without those, if they are part of the problem: the weight is chosen on these, and the
+            picture made from all.
 
     Source:
         Beck and Teboulle 2009, "A fast iterative shrinkage-thresholding algorithm", section 4; Andersen and Kak 1984
@@ -74,7 +78,7 @@ def reconstruct(problem: Measured, judge: Callable[[Tensor], float]) -> list[Rec
     results = [Reconstruction(name, scale * back)]
     if not missing_packages("demo"):
         results += _from_projections(problem)
-        results.append(_total_variation(problem, operator, data, judge))
+        results.append(_total_variation(problem, judge, inner or problem))
     return results
 
 
@@ -140,17 +144,21 @@ def _from_projections(problem: Measured) -> Iterator[Reconstruction]:
     yield Reconstruction(f"SART, {PASSES} passes", values(np.asarray(picture)))
 
 
-def _total_variation(
-    problem: Measured, operator: SamplesOperator, data: Tensor, judge: Callable[[Tensor], float]
-) -> Reconstruction:
+def _total_variation(problem: Measured, judge: Callable[[Tensor], float], inner: Measured) -> Reconstruction:
     """Least squares with total variation; the weight of the least held-out error."""
+    pictures = [_smooth_picture(inner, strength) for strength in STRENGTHS]
+    best = min(range(len(pictures)), key=lambda i: judge(pictures[i]))
+    values = pictures[best] if inner is problem else _smooth_picture(problem, STRENGTHS[best])
+    return Reconstruction("total variation", values)
+
+
+def _smooth_picture(problem: Measured, strength: float) -> Tensor:
     grid = problem.geometry
     assert isinstance(grid, Grid)
+    operator, data = _whole_operator(problem)
     start = operator.adjoint(data)
     largest = _largest_eigenvalue(operator, torch.ones_like(start))
-    size = float((start / largest).abs().max())
-    candidates = [_descend(operator, data, grid, largest, s * size) for s in STRENGTHS]
-    return Reconstruction("total variation", min(candidates, key=judge))
+    return _descend(operator, data, grid, largest, strength * float((start / largest).abs().max()))
 
 
 def _largest_eigenvalue(operator: SamplesOperator, start: Tensor) -> float:

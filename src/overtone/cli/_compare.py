@@ -25,12 +25,12 @@ from overtone.cli._options import (
 )
 from overtone.cli._output import facts, paragraph, print_json
 from overtone.cli._pages import address, write_page_if_possible
-from overtone.cli._source import read_source
+from overtone.cli._source import read_measurements, read_source
 from overtone.errors import InputError
 
 if TYPE_CHECKING:
     from overtone.comparing import ComparisonResult
-    from overtone.signals import Signal
+    from overtone.signals import Measured, Signal
 
 
 def _candidate_flags(command: Any) -> Any:
@@ -127,6 +127,7 @@ def _judging_flags(command: Any) -> Any:
         "overtone compare photo.jpg --time 60",
         "overtone compare photo.jpg --strided --candidates gaussian,hash-grid",
         "overtone compare speech.wav --blocks 200 --noise 0.1",
+        "overtone compare sinogram.npz --steps 500",
     ),
 )
 @click.argument("source", required=False, type=click.Path())
@@ -167,6 +168,9 @@ def compare_command(
 
     # Refused before the file is read, which may take long.
     select_candidates([name for name in words(options["candidates"]) if name])
+    if (problem := read_measurements(source, read_with, split["clean"])) is not None:
+        _compare_measurements(context, problem, out, options, split, as_json)
+        return
     numbered_out = is_default(context, "out") and not options["overwrite"]
     if not numbered_out:
         ComparisonDirectory(Path(out)).check_free()
@@ -197,6 +201,49 @@ def compare_command(
         print_json(_document(comparison, page) | {"seed": options["seed"]})
     else:
         click.echo(_text(comparison, page))
+
+
+def _compare_measurements(
+    context: click.Context,
+    problem: Measured,
+    out: str,
+    options: dict[str, Any],
+    split: dict[str, Any],
+    as_json: bool,
+) -> None:
+    """Compare on measurements and answer."""
+    from overtone.comparing import compare as run
+    from overtone.comparing._directory import ComparisonDirectory
+    from overtone.comparing._measured import MeasuredTask
+    from overtone.planning import Budget
+
+    for name in ("blocks", "strided", "noise"):
+        if split[name]:
+            raise InputError("flags that apply to measurements", f"--{name}", "leave it out", problem.name)
+    for name in ("choose", "processes"):
+        if options.pop(name) is not None:
+            raise InputError("flags that apply to measurements", f"--{name}", "leave it out", problem.name)
+    if is_default(context, "out") and not options["overwrite"]:
+        task = MeasuredTask.of(problem, options["held_out"], options["seed"])
+        out = next(name for name in numbered(out) if ComparisonDirectory(Path(name)).accepts(task))
+    names = [name for name in words(options.pop("candidates")) if name]
+    limits = {name: options.pop(name) for name in ("steps", "seconds", "parameters")}
+    comparison = run(problem, out, candidates=names, budget=Budget(**limits), progress=True, **options)
+    page = write_page_if_possible(comparison.report, "the same command, which does not train again")
+    if as_json:
+        print_json(_document(comparison, page) | {"seed": options["seed"]})
+    else:
+        click.echo(_text(comparison, page))
+
+
+def _sizes(comparison: ComparisonResult) -> tuple[int, int]:
+    """Numbers of samples, or of measurements, to learn from and held out."""
+    from overtone.comparing._measured import MeasuredTask
+
+    if isinstance(comparison.task, MeasuredTask):
+        return comparison.task.sizes
+    signal = comparison.task.signal
+    return len(signal.train_index), len(signal.held_out_index)
 
 
 def _check_flags(
@@ -261,7 +308,7 @@ def _document(comparison: ComparisonResult, page: Path | None) -> dict[str, Any]
             for (a, b), m in comparison.margins.items()
         ],
         "failed": dict(comparison.failed),
-        "samples": {"train": len(signal.train_index), "held_out": len(signal.held_out_index)},
+        "samples": dict(zip(("train", "held_out"), _sizes(comparison), strict=True)),
         "noisy": comparison.task.noisy,
         "bandwidth": list(comparison.task.bandwidth),
         "bandwidths": {name: list(value) for name, value in comparison.task.bandwidths.items()},
@@ -278,17 +325,21 @@ def _text(comparison: ComparisonResult, page: Path | None) -> str:
         comparison: The comparison.
         page: The report, if there is one.
     """
-    lines = [f"{'candidate':<18}{'held-out PSNR':>14}  {'90 % interval':<16}{'time':>9}  parameters"]
+    width = max(18, *(len(score.name) + 1 for score in comparison.scores))
+    level = "held-out PSNR" if comparison.judged.startswith("held-out") else "PSNR"
+    lines = [f"{'candidate':<{width}}{level:>14}  {'90 % interval':<16}{'time':>9}  parameters"]
     for score in comparison.scores:
         ends = f"{score.low:.1f} to {score.high:.1f}" if score.high > score.low else "-"
         size = "-" if score.parameters is None else f"{score.parameters:,}"
         lines.append(
-            f"{score.name:<18}{score.mean:>11.1f} dB  {ends:<16}{number(score.seconds):>7} s  {size}"
+            f"{score.name:<{width}}{score.mean:>11.1f} dB  {ends:<16}{number(score.seconds):>7} s  {size}"
         )
-    signal = comparison.task.signal
-    rows = {
-        "Samples": f"{plural(len(signal.train_index), 'sample')} to learn from, {len(signal.held_out_index):,} held out"
-    }
+    train, held_out = _sizes(comparison)
+    rows = {"Samples": f"{plural(train, 'sample')} to learn from, {held_out:,} held out"}
+    if comparison.judged != "held-out samples":
+        rows = {
+            "Measurements": f"{train:,} to learn from, {held_out:,} held out; judged by {comparison.judged}"
+        }
     rows |= {f"Failed: {name}": why for name, why in comparison.failed.items()}
     body = "\n".join(lines)
     return f"{paragraph('Verdict', comparison.verdict)}\n\n{body}\n\n{facts(rows | address(page))}"

@@ -23,6 +23,7 @@ from overtone._utils.torch_defaults import standard
 from overtone.comparing._candidates import DEFAULT, Candidate, NetworkCandidate, select_candidates
 from overtone.comparing._comparison import ComparisonResult
 from overtone.comparing._directory import ComparisonDirectory, stored_bandwidths, stored_size_limits
+from overtone.comparing._measured import MeasuredTask
 from overtone.comparing._statistics import (
     CONFIDENCE,
     MEAN,
@@ -39,7 +40,7 @@ from overtone.comparing._worker import prediction_path
 from overtone.errors import InputError, RunError
 from overtone.fitting._prepare import find_device, hold_out
 from overtone.planning import Budget
-from overtone.signals import Grid, Signal, require_grid
+from overtone.signals import Grid, Measured, Signal, require_grid
 
 MAX_SEEDS = 10_000
 """Maximum number of repetitions of a candidate."""
@@ -52,7 +53,7 @@ STORED_AS = "overtone.comparing.work:attempt"
 
 @standard()
 def compare(
-    signal: Signal[Grid],
+    signal: Signal[Grid] | Measured,
     out: str | Path | None = None,
     *,
     candidates: Sequence[str] = DEFAULT,
@@ -77,7 +78,9 @@ def compare(
 
     Args:
         signal: A signal with a held-out mask; otherwise `held_out` samples are drawn. Predictions are compared with
-            the clean reference at held-out samples, if it is known.
+            the clean reference at held-out samples, if it is known. Of measurements (`signals.kspace` and others)
+            groups are held out; candidates are networks and classical reconstructions, judged by the reference picture
+            if it is known, else by held-out measurements.
         out: Directory; a temporary one if None.
         candidates: Further networks by name: an encoding (gaussian, positional, hash-grid, ...) before ReLU, or an
             activation with frequencies (siren, gabor, finer, ...).
@@ -109,6 +112,20 @@ def compare(
             ...
         overtone.errors.InputError: candidates: expected candidates out of mlp, basic, ...
     """
+    if isinstance(signal, Measured):
+        from overtone.comparing._measured_compare import compare_measured
+
+        if choose is not None:
+            raise InputError("settings that apply to measurements", "choose", "leave it out", "choose")
+        # An in-process loop: maps of measurements cannot be sent to other processes.
+        return compare_measured(
+            *(signal, out, candidates, budget),
+            seeds=whole(seeds, "seeds", 1, MAX_SEEDS),
+            held_out=held_out,
+            seed=whole(seed, "seed", 0),
+            overwrite=overwrite,
+            report=_report if progress else _silent,
+        )
     selected = select_candidates(candidates)
     budget = network_budget(budget or Budget())
     if as_float(seeds) < 1:
@@ -284,13 +301,42 @@ def _evaluate(
         errors[name] = np.stack([np.square(p[held] - truth).mean(1) for p in values])
         predictions[name] = values[0]
         ordered = [by_seed[seed] for seed in sorted(by_seed)]
-        scores.append(_score(name, selected[name], ordered, task.signal.peak))
+        scores.append(score_of(name, selected[name], ordered, task.signal.peak))
+    box = grid_cells(task.signal.geometry.shape)[held]
+    return conclude(folder, task, budget, selected, results, scores, errors, box, predictions, failed)
+
+
+def conclude(
+    folder: ComparisonDirectory,
+    task: ComparisonTask | MeasuredTask,
+    budget: Budget,
+    selected: Mapping[str, Candidate],
+    results: Mapping[str, Mapping[int, Any]],
+    scores: list[Score],
+    errors: Mapping[str, np.ndarray],
+    box: np.ndarray,
+    predictions: Mapping[str, np.ndarray],
+    failed: Mapping[str, str],
+) -> ComparisonResult:
+    """Return margins and verdict from scores and squared errors.
+
+    Args:
+        folder: Directory of the comparison.
+        task: Its task.
+        budget: Budget of each network and seed.
+        selected: The candidates by name.
+        results: Results by candidate and seed.
+        scores: Scores of the candidates, in the order in which they were named.
+        errors: (seeds, M) squared errors by candidate.
+        box: (M,) index of the group of dependent errors.
+        predictions: Of each candidate's first seed.
+        failed: Errors of candidates without a score.
+    """
     # The sort is stable: of equal scores the candidate that was named first leads.
     scores.sort(key=lambda s: -s.mean)
     # The verdict compares the best, the best network and the best other candidate with all candidates below them.
     leading = {scores[0].name}
     leading |= {next((s.name for s in scores if s.trained is kind), MEAN) for kind in (True, False)}
-    box = grid_cells(task.signal.geometry.shape)[held]
     margins: dict[tuple[str, str], Margin] = {
         (a.name, b.name): psnr_margin(errors[a.name], errors[b.name], box)
         for place, a in enumerate(scores)
@@ -324,7 +370,15 @@ def mark_undertrained(
     return replace(verdict, undertrained=few) if few else verdict
 
 
-def _score(name: str, candidate: Candidate, results: Sequence[Mapping[str, Any]], peak: float) -> Score:
+def score_of(name: str, candidate: Candidate, results: Sequence[Mapping[str, Any]], peak: float) -> Score:
+    """Return the score of a candidate.
+
+    Args:
+        name: Its name.
+        candidate: The candidate.
+        results: One per seed.
+        peak: The value that a PSNR refers to.
+    """
     levels = np.array([_psnr(r["error"], peak) for r in results])
     half = student_half_width(levels, CONFIDENCE)
     return Score(

@@ -11,6 +11,7 @@ import numpy as np
 
 from overtone._utils.display import Displayed
 from overtone._utils.optional import require_extra
+from overtone.comparing._measured import MeasuredTask
 from overtone.comparing._statistics import ComparisonVerdict, Margin, Score
 from overtone.comparing._task import ComparisonTask
 from overtone.comparing._wording import verdict_sentences
@@ -39,7 +40,7 @@ class ComparisonResult(Displayed):
     """
 
     path: Path
-    task: ComparisonTask
+    task: ComparisonTask | MeasuredTask
     budget: Budget
     scores: tuple[Score, ...]
     margins: Mapping[tuple[str, str], Margin]
@@ -61,9 +62,14 @@ class ComparisonResult(Displayed):
         return self.decision.winner
 
     @property
+    def judged(self) -> str:
+        """What the candidates are judged by, in words."""
+        return self.task.judged if isinstance(self.task, MeasuredTask) else "held-out samples"
+
+    @property
     def verdict(self) -> list[str]:
         """Sentences on the winner, its lead, and whether a network is recommended."""
-        return verdict_sentences(self.decision, self.scores, self.margins)
+        return verdict_sentences(self.decision, self.scores, self.margins, self.judged)
 
     def quality_plot(self) -> CandidateQuality:
         """Return the plot of each candidate's quality with its interval.
@@ -74,14 +80,14 @@ class ComparisonResult(Displayed):
         # Plotly is imported with the plots, which a comparison without pictures does not need.
         from overtone.comparing._plots import CandidateQuality
 
-        return CandidateQuality(self.scores)
+        return CandidateQuality(self.scores, self.judged)
 
     def cost_plot(self) -> CandidateCost:
         """Return the plot of each candidate's quality over its time."""
         require_extra("reports")
         from overtone.comparing._plots import CandidateCost
 
-        return CandidateCost(self.scores)
+        return CandidateCost(self.scores, self.judged)
 
     def quality_figure(self) -> go.Figure:
         """Return `quality_plot` as a Plotly figure."""

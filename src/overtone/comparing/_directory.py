@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import final
 
 from overtone._utils.files import write_atomic
+from overtone.comparing._measured import MeasuredTask
 from overtone.comparing._task import ComparisonTask, SizeLimits
 from overtone.errors import InputError
 from overtone.planning import Budget
@@ -43,7 +44,7 @@ class ComparisonDirectory:
         """Path of the page."""
         return self.path / REPORT
 
-    def begin(self, task: ComparisonTask, overwrite: bool) -> str:
+    def begin(self, task: ComparisonTask | MeasuredTask, overwrite: bool) -> str:
         """Create the directory and store the task, or continue an existing comparison of the same task.
 
         Args:
@@ -93,7 +94,7 @@ class ComparisonDirectory:
                     str(self.path),
                 )
 
-    def accepts(self, task: ComparisonTask) -> bool:
+    def accepts(self, task: ComparisonTask | MeasuredTask) -> bool:
         """Return whether the comparison of a task may be written here: nothing is here, or a comparison of the task.
 
         Args:
@@ -108,11 +109,11 @@ class ComparisonDirectory:
                 return not any(self.path.iterdir())
             return self._holds(task)
 
-    def _holds(self, task: ComparisonTask) -> bool:
+    def _holds(self, task: ComparisonTask | MeasuredTask) -> bool:
         """Return whether the comparison here began with the samples of a task."""
         return (self.path / PROBLEM).is_file() and _read(self.path / ABOUT) == _fingerprint(task)
 
-    def check_task(self, task: ComparisonTask, overwrite: bool) -> None:
+    def check_task(self, task: ComparisonTask | MeasuredTask, overwrite: bool) -> None:
         """Check that the comparison of a task may be written here, without changing anything.
 
         Args:
@@ -206,7 +207,9 @@ def _named(budget: Budget) -> str:
     return f"{budget.seconds}-{budget.parameters}"
 
 
-def _fingerprint(task: ComparisonTask) -> str:
+def _fingerprint(task: ComparisonTask | MeasuredTask) -> str:
+    if isinstance(task, MeasuredTask):
+        return task.fingerprint
     digest = hashlib.blake2b(digest_size=16)
     signal = task.signal
     for tensor in (signal.values, task.reference, signal.train_index, signal.held_out_index):

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from overtone._utils.text import count, decibels, number
+from overtone.comparing._measured import MeasuredTask
 from overtone.comparing._statistics import Score
 from overtone.comparing._wording import budget_words
 from overtone.planning._reasons import sentences
@@ -23,10 +24,13 @@ from overtone.reports._blocks import (
     TableBlock,
     Tile,
 )
+from overtone.reports._measured_page import reconstruction_block
 from overtone.reports._page import render, write_html
+from overtone.signals import Grid
 
 if TYPE_CHECKING:
     from overtone.comparing._comparison import ComparisonResult
+    from overtone.comparing._task import ComparisonTask
 
 SHOWN = 6
 """Number of plotted candidates, best first; the best without a network is always among them."""
@@ -37,8 +41,10 @@ MAX_SAMPLES = 400
 
 def reconstructions(comparison: ComparisonResult) -> Block:
     """Return a block with reference, samples and reconstructions: curves for a line, pictures for other signals."""
+    if isinstance(comparison.task, MeasuredTask):
+        return measured_pictures(comparison, comparison.task)
     axes = len(comparison.task.signal.geometry.shape)
-    return _curves(comparison) if axes == 1 else _pictures(comparison, axes)
+    return _curves(comparison, comparison.task) if axes == 1 else _pictures(comparison, comparison.task, axes)
 
 
 def _names(comparison: ComparisonResult) -> list[str]:
@@ -46,16 +52,16 @@ def _names(comparison: ComparisonResult) -> list[str]:
     return list(dict.fromkeys([comparison.winner, *names]))[:SHOWN]
 
 
-def _quality(score: Score) -> str:
+def _quality(score: Score, judged: str) -> str:
     """Return the quality of the plotted prediction, which is from the first seed."""
     which = ", first seed" if len(score.psnr) > 1 else ""
-    return f"PSNR {decibels(score.psnr[0])} on held-out samples{which}"
+    return f"PSNR {decibels(score.psnr[0])} on {judged}{which}"
 
 
-def _pictures(comparison: ComparisonResult, axes: int) -> PicturesBlock:
-    signal = comparison.task.signal
+def _pictures(comparison: ComparisonResult, task: ComparisonTask, axes: int) -> PicturesBlock:
+    signal = task.signal
     shape = signal.geometry.shape
-    reference = comparison.task.reference.cpu().double().numpy()
+    reference = task.reference.cpu().double().numpy()
     low, high = (0.0, 1.0) if signal.kind == "picture" else (float(reference.min()), float(reference.max()))
 
     def pixels(values: np.ndarray) -> np.ndarray:
@@ -79,13 +85,16 @@ def _pictures(comparison: ComparisonResult, axes: int) -> PicturesBlock:
         one("Reference", "target of the comparison", reference),
         one("Samples", "gaps are black", training),
     ]
-    shown += [one(name, _quality(levels[name]), comparison.predictions[name]) for name in _names(comparison)]
+    shown += [
+        one(name, _quality(levels[name], comparison.judged), comparison.predictions[name])
+        for name in _names(comparison)
+    ]
     part = "" if axes == 2 else " The middle slice of the first axis."
     return PicturesBlock("reconstructions", "Reconstructions", f"Each of the first seed.{part}", shown)
 
 
-def _curves(comparison: ComparisonResult) -> PlotBlock:
-    signal = comparison.task.signal
+def _curves(comparison: ComparisonResult, task: ComparisonTask) -> PlotBlock:
+    signal = task.signal
     grid = signal.geometry
     held = signal.held_out_index.cpu().numpy()
     # A window around the median held-out sample, so that held-out samples are visible in it.
@@ -93,7 +102,7 @@ def _curves(comparison: ComparisonResult) -> PlotBlock:
     part = slice(begin, min(begin + MAX_SAMPLES, grid.samples))
     x = grid.coords().numpy()[part, 0]
     fig = style.canvas(380)
-    reference = comparison.task.reference.cpu().numpy()[part, 0]
+    reference = task.reference.cpu().numpy()[part, 0]
     fig.add_scatter(x=x, y=reference, name="reference", line={"color": style.TARGET, "width": 3})
     for name, colour in zip(_names(comparison)[:3], style.RUNS, strict=False):
         fig.add_scatter(
@@ -113,6 +122,25 @@ def _curves(comparison: ComparisonResult) -> PlotBlock:
     )
     caption = f"The first channel on {part.stop - part.start} samples, each candidate's first seed."
     return PlotBlock("reconstructions", "Reconstructions", caption, fig)
+
+
+def measured_pictures(comparison: ComparisonResult, task: MeasuredTask) -> Block:
+    """Return the pictures of a comparison on measurements.
+
+    Args:
+        comparison: The comparison.
+        task: Its task.
+    """
+    levels = {score.name: score for score in comparison.scores}
+    shown = [
+        (name, _quality(levels[name], comparison.judged), comparison.predictions[name])
+        for name in _names(comparison)
+    ]
+    if "reference" in comparison.predictions:
+        shown.insert(0, ("Reference", "never trained on", comparison.predictions["reference"]))
+    grid = task.signal.geometry
+    assert isinstance(grid, Grid)
+    return reconstruction_block(shown, grid.spacing[0], grid.origin[0], grid.units[0])
 
 
 QUESTIONS = ("Which is best?", "By how much?", "Is a network recommended?")
@@ -137,10 +165,15 @@ def write_page(comparison: ComparisonResult, out: Path) -> Path:
 
 def candidates_page(comparison: ComparisonResult) -> Page:
     """Return the content of the page."""
-    signal = comparison.task.signal
-    noisy = "noisy samples" if comparison.task.noisy else "samples"
+    task, signal = comparison.task, comparison.task.signal
+    if isinstance(task, MeasuredTask):
+        train, held_out = task.sizes
+        noisy = "measurements"
+    else:
+        train, held_out = len(task.signal.train_index), len(task.signal.held_out_index)
+        noisy = "noisy samples" if task.noisy else "samples"
     subtitle = (
-        f"{count(len(signal.train_index))} {noisy} for training, {count(len(signal.held_out_index))} held out. "
+        f"{count(train)} {noisy} for training, {count(held_out)} held out. "
         f"Each network and seed has {budget_words(comparison.budget)}."
     )
     # If no candidate is better than the mean, one sentence answers all questions.
@@ -155,7 +188,7 @@ def candidates_page(comparison: ComparisonResult) -> Page:
         [_row(score) for score in comparison.scores],
         (
             "Candidate",
-            "PSNR on held-out samples, mean over seeds (dB)",
+            f"PSNR on {comparison.judged}, mean over seeds (dB)",
             "90 % interval",
             "Time (s)",
             "Parameters",
@@ -178,7 +211,7 @@ def candidates_page(comparison: ComparisonResult) -> Page:
     tiles = [
         Tile("Winner", comparison.winner),
         Tile(
-            "PSNR on held-out samples" + (", mean over seeds" if len(best.psnr) > 1 else ""),
+            f"PSNR on {comparison.judged}" + (", mean over seeds" if len(best.psnr) > 1 else ""),
             decibels(best.mean),
         ),
     ]

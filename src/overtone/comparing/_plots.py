@@ -38,14 +38,15 @@ class CandidateQuality(Plot):
 
     Args:
         scores: Scores, best first.
+        judged: What the candidates are judged by.
 
     Attributes:
         data: `psnr` and the interval `low` to `high` in dB, `seconds`, `trained` (whether it is a network), over
             `candidate`.
     """
 
-    def __init__(self, scores: Sequence[Score]) -> None:
-        self.data = scores_dataset(scores)
+    def __init__(self, scores: Sequence[Score], judged: str = "held-out samples") -> None:
+        self.data, self._judged = scores_dataset(scores), judged
 
     def plotly(self) -> go.Figure:
         """Draw the candidates with their intervals."""
@@ -66,7 +67,7 @@ class CandidateQuality(Plot):
                     "color": colour,
                 },
             )
-        fig.update_xaxes(title={"text": "PSNR on held-out samples (dB)"})
+        fig.update_xaxes(title={"text": f"PSNR on {self._judged} (dB)"})
         order = self.data.candidate.values.tolist()[::-1]
         fig.update_yaxes(categoryorder="array", categoryarray=order, ticks="")
         return fig
@@ -75,7 +76,7 @@ class CandidateQuality(Plot):
         """Name the best and the last candidate with their PSNR."""
         best, last = self.data.isel(candidate=0), self.data.isel(candidate=-1)
         return (
-            f"PSNR on held-out samples with its interval, best on top: {best.candidate.item()} "
+            f"PSNR on {self._judged} with its interval, best on top: {best.candidate.item()} "
             f"{decibels(float(best.psnr))}, last {last.candidate.item()} {decibels(float(last.psnr))}."
         )
 
@@ -86,13 +87,14 @@ class CandidateCost(Plot):
 
     Args:
         scores: Scores, best first.
+        judged: What the candidates are judged by.
 
     Attributes:
         data: As for `CandidateQuality`; `seconds` is the time to fit and predict, the mean over seeds.
     """
 
-    def __init__(self, scores: Sequence[Score]) -> None:
-        self.data = scores_dataset(scores)
+    def __init__(self, scores: Sequence[Score], judged: str = "held-out samples") -> None:
+        self.data, self._judged = scores_dataset(scores), judged
 
     def plotly(self) -> go.Figure:
         """Draw quality over time, the time on a logarithmic axis."""
@@ -113,7 +115,7 @@ class CandidateCost(Plot):
                 marker={"color": colour, "symbol": symbol, "size": 10},
             )
         fig.update_xaxes(**style.log_axis(float(seconds.min()), float(seconds.max()), "Time (s)", 0.4))
-        fig.update_yaxes(title={"text": "PSNR on held-out samples (dB)"})
+        fig.update_yaxes(title={"text": f"PSNR on {self._judged} (dB)"})
         return fig
 
     def describe(self) -> str:

@@ -18,7 +18,10 @@ def budget_words(budget: Budget) -> str:
 
 
 def verdict_sentences(
-    verdict: ComparisonVerdict, scores: Sequence[Score], margins: Mapping[tuple[str, str], Margin]
+    verdict: ComparisonVerdict,
+    scores: Sequence[Score],
+    margins: Mapping[tuple[str, str], Margin],
+    judged: str = "held-out samples",
 ) -> list[str]:
     """Return one sentence each on the winner, its lead and whether a network is recommended.
 
@@ -26,11 +29,12 @@ def verdict_sentences(
         verdict: The verdict.
         scores: Scores of all candidates.
         margins: Margins of (better, worse) pairs.
+        judged: What the candidates are judged by.
     """
     by_name = {score.name: score for score in scores}
     if verdict.runner_up is None:
         texts = [
-            "Do not fit this signal: no candidate predicts the held-out samples significantly better than their mean "
+            f"Do not fit this signal: no candidate predicts {_article(judged)} significantly better than their mean "
             f"({by_name[MEAN].mean:.1f} dB). The signal is noise, or finer than its samples."
         ]
     else:
@@ -42,6 +46,10 @@ def verdict_sentences(
         few = ", ".join(f"{name} {plural(steps, 'step')}" for name, steps in verdict.undertrained.items())
         texts[-1] += f" Networks with too few steps for a verdict: {few}. Allow more time."
     return texts
+
+
+def _article(judged: str) -> str:
+    return judged if judged.startswith("the ") else f"the {judged}"
 
 
 def _lead(verdict: ComparisonVerdict, margins: Mapping[tuple[str, str], Margin]) -> str:

@@ -245,7 +245,7 @@ def comparison_display(comparison: Any) -> Display:
 
     return Display(
         f"Comparison: {comparison.task.signal.name}",
-        "evaluated on held-out samples",
+        f"evaluated on {comparison.judged}",
         facts,
         head=("Candidate", "PSNR", "95 % interval (dB)", "Time"),
         rows=rows[:_ROWS],

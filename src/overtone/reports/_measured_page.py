@@ -96,7 +96,23 @@ def measured_blocks(
             shown.append((f"{name[:1].upper()}{name[1:]}", error_words(score), values))
     if any(values.shape[:-1] != shape for _, _, values in shown) or not 1 <= len(shape) <= 3:
         return []
-    return [_curves(record, shown)] if len(shape) == 1 else [_pictures(shown, len(shape))]
+    lattice = reconstruction.snapshot_geometry(record)
+    return [reconstruction_block(shown, lattice["spacing"][0], lattice["origin"][0], lattice["units"][0])]
+
+
+def reconstruction_block(
+    shown: list[tuple[str, str, np.ndarray]], spacing: float, origin: float, unit: str
+) -> Block:
+    """Return pictures side by side, or the curves of a line.
+
+    Args:
+        shown: Title, note and values (*shape, channel) of each.
+        spacing: Distance between samples of a line.
+        origin: Its first coordinate.
+        unit: The unit of both.
+    """
+    axes = shown[0][2].ndim - 1
+    return _curves(shown, spacing, origin, unit) if axes == 1 else _pictures(shown, axes)
 
 
 def _pictures(shown: list[tuple[str, str, np.ndarray]], axes: int) -> PicturesBlock:
@@ -121,9 +137,8 @@ def _pictures(shown: list[tuple[str, str, np.ndarray]], axes: int) -> PicturesBl
     )
 
 
-def _curves(record: xr.Dataset, shown: list[tuple[str, str, np.ndarray]]) -> PlotBlock:
-    lattice = reconstruction.snapshot_geometry(record)
-    x = lattice["origin"][0] + lattice["spacing"][0] * np.arange(len(shown[0][2]))
+def _curves(shown: list[tuple[str, str, np.ndarray]], spacing: float, origin: float, unit: str) -> PlotBlock:
+    x = origin + spacing * np.arange(len(shown[0][2]))
     figure = style.canvas()
     figure.update_layout(showlegend=True)
     for (title, _, values), colour in zip(shown, style.RUNS * 3, strict=False):
@@ -135,7 +150,7 @@ def _curves(record: xr.Dataset, shown: list[tuple[str, str, np.ndarray]]) -> Plo
             mode="lines",
             line={"color": style.TARGET if reference else colour, "width": 3 if reference else 1.5},
         )
-    figure.update_xaxes(title=escaped(f"Coordinate ({lattice['units'][0]})", 80))
+    figure.update_xaxes(title=escaped(f"Coordinate ({unit})", 80))
     figure.update_yaxes(title="Value")
     return PlotBlock(
         "reconstruction-curve", "Reconstructions", "The network beside classical reconstructions.", figure
