@@ -243,7 +243,7 @@ def _text(run: Run, page: Path | None, time_used: str = "") -> str:
     from overtone.plots._bands import bandwidth_unit
     from overtone.plots._wording import level_samples
     from overtone.records import metrics
-    from overtone.reports._measured_verdict import error_words
+    from overtone.reports._measured_verdict import capitalised, error_words
     from overtone.reports._verdict import questions
 
     attrs = run.record.attrs
@@ -253,7 +253,7 @@ def _text(run: Run, page: Path | None, time_used: str = "") -> str:
     rows = {"PSNR": ", ".join(quality)} if quality else {}
     if (measured := attrs.get("measured")) is not None:
         scores = [{"name": "network"} | measured["network"], *measured["classical"]]
-        rows |= {str(score["name"]).capitalize(): error_words(score) for score in scores}
+        rows |= {capitalised(str(score["name"])): error_words(score) for score in scores}
     rows |= {"Training": spent + plural(attrs["parameters"], "parameter")}
     if attrs.get("bandwidth"):
         rows["Bandwidth"] = f"{format_per_axis(attrs['bandwidth'])} {bandwidth_unit(run.record)}"

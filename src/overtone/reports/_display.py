@@ -17,7 +17,7 @@ from overtone.reports._display_pictures import (
     power_uri,
     signal_uri,
 )
-from overtone.reports._measured_verdict import error_words, measured_facts
+from overtone.reports._measured_verdict import capitalised, error_words, measured_facts
 from overtone.reports._verdict import answers, questions
 
 __all__ = [
@@ -165,7 +165,7 @@ def run_display(run: Any) -> Display:
     measured = measured_facts(record)
     if measured is not None and measured.get("network"):
         facts.append(("Network", error_words(measured["network"])))
-        facts += [(str(score["name"]).capitalize(), error_words(score)) for score in measured["classical"]]
+        facts += [(capitalised(str(score["name"])), error_words(score)) for score in measured["classical"]]
     findings = gather(record)
     facts.append(("Step of the network", f"{count(findings.step)} of {count(findings.last)}"))
     seconds = metrics.training_seconds(record)

@@ -16,7 +16,7 @@ from overtone.plots._labels import escaped
 from overtone.records import Snapshots
 from overtone.reports._blocks import Block, PictureBlock, PicturesBlock, PlotBlock, TableBlock, Tile
 from overtone.reports._findings import Findings
-from overtone.reports._measured_verdict import error_words
+from overtone.reports._measured_verdict import capitalised, error_words
 
 MOMENTS = 3
 """Steps at which the network's picture is shown."""
@@ -93,7 +93,7 @@ def measured_blocks(
         values = snapshots.find(f"classical-{position}", 0)
         if values is not None:
             name = str(score["name"])
-            shown.append((f"{name[:1].upper()}{name[1:]}", error_words(score), values))
+            shown.append((capitalised(name), error_words(score), values))
     if any(values.shape[:-1] != shape for _, _, values in shown) or not 1 <= len(shape) <= 3:
         return []
     lattice = reconstruction.snapshot_geometry(record)

@@ -57,6 +57,15 @@ def measured_answers(f: Findings, record: xr.Dataset, facts: Mapping[str, Any]) 
     ]
 
 
+def capitalised(name: str) -> str:
+    """Return the name of a method with a capital, leaving abbreviations as they are.
+
+    Args:
+        name: For instance "SART, 3 passes".
+    """
+    return f"{name[:1].upper()}{name[1:]}"
+
+
 def error_words(score: Mapping[str, Any]) -> str:
     """Return the errors of a picture, like "held-out residual 0.21, PSNR 24.3 dB".
 
@@ -187,7 +196,7 @@ def classical_sentence(facts: Mapping[str, Any]) -> str:
     if better:
         return f"Yes: {name} is better ({figures})."
     if better is None:
-        return f"{name[:1].upper()}{name[1:]} is about as good ({figures})."
+        return f"{capitalised(name)} is about as good ({figures})."
     return f"No: the best of them, {name}, is worse ({figures})."
 
 

@@ -96,7 +96,9 @@ def test_what_is_wrong_is_named_with_the_file(tmp_path, arrays, words):
 
 def test_other_files_stay_what_they_were(tmp_path):
     lone = saved(tmp_path, sinogram=np.eye(6))
-    assert signals.read(lone).geometry.shape == (6, 6)
+    with pytest.raises(InputError, match="angles beside sinogram, got sinogram alone"):
+        signals.read(lone)
+    assert signals.read(lone, key="sinogram").geometry.shape == (6, 6)
     with pytest.raises(InputError, match="kspace and mask"):
         signals.read_measured(lone)
     path = saved(tmp_path, sinogram=np.eye(6), angles=np.arange(6))

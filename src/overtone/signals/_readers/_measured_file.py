@@ -31,7 +31,7 @@ KEYS = {
 """The key that a kind is recognised by, and its other keys."""
 
 PARTNERS = {"kspace": ("mask", "indices"), "sinogram": ("angles",), "blurred": ("kernel",)}
-"""Keys of which one accompanies that of the kind: a lone array of that name is an ordinary array."""
+"""Keys of which one accompanies that of the kind."""
 
 KINDS = {"kspace": "k-space", "sinogram": "projections", "blurred": "blurred samples"}
 """Names of the kinds, for titles."""
@@ -43,18 +43,43 @@ def measured_kind(path: PathLike) -> str | None:
     Args:
         path: Any file; it may be missing.
     """
-    file = Path(path).expanduser()
-    if not file.is_file() or file.stat().st_size == 0 or not is_zip(file):
-        return None
-    try:
-        with zipfile.ZipFile(file) as archive:
-            names = set(archive.namelist())
-    except (OSError, zipfile.BadZipFile):
-        return None
+    names = _members(path)
     for kind, partners in PARTNERS.items():
-        if f"{kind}.npy" in names and any(f"{name}.npy" in names for name in partners):
+        if kind in names and names & set(partners):
             return kind
     return None
+
+
+def check_partners(path: PathLike) -> None:
+    """Refuse a file with the key of a kind of measurements, but none of those that belong to it.
+
+    Args:
+        path: Any file; it may be missing.
+
+    Raises:
+        InputError: If there is such a key: taken for an array, the file would be fitted as a picture of itself.
+    """
+    names = _members(path)
+    for kind, partners in PARTNERS.items():
+        if kind in names and not names & set(partners):
+            raise InputError(
+                f"{' or '.join(partners)} beside {kind}",
+                f"{kind} alone",
+                f"add {' or '.join(partners)}, or rename the array",
+                str(path),
+            )
+
+
+def _members(path: PathLike) -> set[str]:
+    """Names of the arrays of a `.npz`; none of another file."""
+    file = Path(path).expanduser()
+    if not file.is_file() or file.stat().st_size == 0 or not is_zip(file):
+        return set()
+    try:
+        with zipfile.ZipFile(file) as archive:
+            return {name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")}
+    except (OSError, zipfile.BadZipFile):
+        return set()
 
 
 def read_measured(path: PathLike) -> Measured:

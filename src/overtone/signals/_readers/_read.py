@@ -15,7 +15,7 @@ from overtone.signals._readers._audio import AUDIO_SUFFIXES, audio
 from overtone.signals._readers._columns import series, table
 from overtone.signals._readers._files import ContentFamily, PathLike, content, existing_file
 from overtone.signals._readers._image import image
-from overtone.signals._readers._measured_file import KINDS, measured_kind
+from overtone.signals._readers._measured_file import KINDS, check_partners, measured_kind
 from overtone.signals._readers._picture_files import PICTURES, picture_kind
 from overtone.signals._readers._volume import VOLUMES, volume
 from overtone.signals._signal import Signal
@@ -68,6 +68,8 @@ def read(path: PathLike, **options: Any) -> Signal[Geometry]:
         (2, 3)
     """
     file = existing_file(path)
+    if "key" not in options:
+        check_partners(file)
     if "key" not in options and (measurements := measured_kind(file)) is not None:
         raise InputError(
             "samples of a signal",
