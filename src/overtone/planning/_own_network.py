@@ -64,6 +64,11 @@ class OwnNetwork:
 
     Raises:
         InputError: If it is no function, the library is unknown, or has no usual range and none is passed.
+
+    Attributes:
+        library: The convention.
+        domain: The range.
+        sets_activation: Whether its number is the frequency of an activation.
     """
 
     def __init__(
@@ -82,7 +87,8 @@ class OwnNetwork:
             )
         self._factory, self._signal, self.library = factory, signal, library
         self.domain = domain or usual_domain(library, "domain")
-        self._whole = find_convention(library).kind.whole
+        kind = find_convention(library).kind
+        self._whole, self.sets_activation = kind.whole, kind.of_activation
         self._checked = False
 
     def value(self, bandwidth: tuple[float, ...]) -> float:

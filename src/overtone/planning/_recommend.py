@@ -274,7 +274,9 @@ def _plan_own(
     def build(entry: Entry, seed: int) -> Field:
         return factory.build(entry[1], seed)
 
-    comparison = BandwidthComparison(split, build, OWN, training, choose, seed, device)
+    # Nothing is known of a network but what its number is said to mean.
+    ranking = PERIODIC if factory.sets_activation else OWN
+    comparison = BandwidthComparison(split, build, ranking, training, choose, seed, device)
     if not comparison.varies:
         reasons = [*context.reasons, Reason(ReasonCode.CONSTANT_HELD_OUT)]
         return make_plan(

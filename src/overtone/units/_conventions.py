@@ -32,6 +32,7 @@ class _SettingKind:
             sufficient one if values are integers.
         rescaled: Function from (value, factor) to the value for which every frequency is multiplied by the factor.
         whole: Whether its values are whole numbers.
+        of_activation: Whether it is the frequency of an activation, which the layers behind multiply.
     """
 
     name: str
@@ -39,6 +40,7 @@ class _SettingKind:
     value: Callable[[float, int | None], float]
     rescaled: Callable[[float, float], float]
     whole: bool = False
+    of_activation: bool = False
 
 
 def _times(value: float, factor: float) -> float:
@@ -110,6 +112,7 @@ _OMEGA = _SettingKind(
     bandwidth=lambda value, inputs: sine_bandwidth(value, _coordinates(inputs)),
     value=lambda bandwidth, inputs: sine_omega(bandwidth, _coordinates(inputs)),
     rescaled=_times,
+    of_activation=True,
 )
 """omega_0 of sin(omega_0 (W v + b)), W ~ U(-1/n, 1/n) over n coordinates."""
 
