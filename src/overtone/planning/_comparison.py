@@ -12,7 +12,7 @@ import torch
 
 from overtone._config import Choosing, EncodingKind, TrainingConfig
 from overtone.nn import Field
-from overtone.planning._held_out import tie_threshold_db
+from overtone.planning._held_out import ALONE, FOLLOWED, FOLLOWED_WAVES, Gain, tie_threshold_db
 from overtone.planning._reasons import Reason, ReasonCode
 from overtone.planning._shortlist import SAMPLES, RidgeScore, RidgeScorer
 from overtone.planning._trials import TINY, Trial, TrialRunner
@@ -161,7 +161,7 @@ class Comparison:
         held_out: Number of values that the errors are means of.
         trial_steps: Steps of all trials together.
         reasons: What was compared and why the choice was made.
-        followed: Whether the error is that of a trial which was followed further by its kernel.
+        gain: What training gains on this error.
     """
 
     candidates: tuple[BandwidthCandidate, ...]
@@ -170,7 +170,7 @@ class Comparison:
     held_out: int
     trial_steps: int
     reasons: tuple[Reason, ...]
-    followed: bool
+    gain: Gain
 
     @property
     def chosen(self) -> BandwidthCandidate:
@@ -416,7 +416,9 @@ class BandwidthComparison:
             self._scorer.held_out,
             spent,
             (self._reason(chosen, spent), *axis_reasons),
-            chosen in self._followed,
+            (FOLLOWED_WAVES if self._ranking is PERIODIC else FOLLOWED)
+            if chosen in self._followed
+            else ALONE,
         )
 
     def _candidate(self, entry: Entry, chosen: bool) -> BandwidthCandidate:

@@ -220,9 +220,7 @@ def plan_model(
     chosen = result.chosen
     explained = 1 - result.error / result.baseline
     worthwhile = is_recommended(explained, result.held_out)
-    expected = expected_psnr(
-        result.error, context.variance, result.held_out, signal.peak, followed=result.followed
-    )
+    expected = expected_psnr(result.error, context.variance, result.held_out, signal.peak, result.gain)
     closing = outcome_reasons(explained, worthwhile, expected, size)
     # Of signals too large for the regressions only the short trials are known, which say little of the whole run.
     if comparison.is_large and spectrum is not None:
@@ -286,9 +284,12 @@ def _plan_own(
     explained = 1 - result.error / result.baseline
     worthwhile = is_recommended(explained, result.held_out)
     setting = factory.setting(result.chosen.bandwidth)
+    expected = expected_psnr(result.error, context.variance, result.held_out, signal.peak, result.gain)
+    quality = {**asdict(expected), "steps": steps}
     closing = [
         Reason(ReasonCode.NETWORK_SETTING, asdict(setting)),
         Reason(ReasonCode.EXPLAINED_POWER, {"fraction": explained, "recommended": worthwhile}),
+        Reason(ReasonCode.EXPECTED_PSNR, quality),
     ]
     return make_plan(
         EncodingKind.NONE,
@@ -296,6 +297,7 @@ def _plan_own(
         size,
         [*context.reasons, *result.reasons, *closing],
         recommended=worthwhile,
+        expected=expected,
         candidates=result.candidates,
         trial_steps=result.trial_steps,
         setting=setting,
