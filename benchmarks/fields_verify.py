@@ -1,8 +1,8 @@
 """Verifying fields on the sphere, against the bare transforms of the same fields; memory by the number of samples.
 
-The fields are white noise in single precision, read from files. Times are processor seconds, which do not depend on
-what else the machine does; with two threads on two cores a minute has 120. Memory is the largest resident size of a
-process of its own that reads NetCDF.
+The fields are white noise in single precision, read from files. Times are processor seconds of one thread, which hardly
+depend on what else the machine does (threads that wait for each other would count); a minute of two cores has 120.
+Memory is the largest resident size of a process of its own that reads NetCDF.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ import overtone as ot
 from overtone.spectra import SphereGrid, SphereTransform
 
 LARGE, SMALL = (721, 1440), (181, 360)
-MEMORY, PAIRS = "1GB", 40
+MEMORY, PAIRS = "1GB", 100
 
 CHILD = """
 import re, sys, json, xarray
@@ -73,7 +73,7 @@ def bare(transform: SphereTransform, arrays: tuple[np.ndarray, np.ndarray], at_o
 
 def main() -> list[dict]:
     """Return the rows of the table."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         arrays, where = fields(folder, LARGE, PAIRS), coordinates(LARGE)

@@ -21,6 +21,10 @@ MOMENTS = 3
 """Steps at which predictions are shown."""
 
 
+_MISSING = (196, 204, 226)
+"""Colour of missing cells, which no picture has elsewhere."""
+
+
 @final
 class FieldPictures(PicturePlot):
     """Fields in two dimensions that a network predicts: target, predictions and their differences at a few steps.
@@ -57,7 +61,8 @@ class FieldPictures(PicturePlot):
             part = slice(first, first + len(entry["channels"]))
             first = part.stop
             truth, guesses = d.target.values[..., part], d.prediction.values[..., part]
-            low, high = float(truth.min()), float(truth.max())
+            low, high = float(np.nanmin(truth)), float(np.nanmax(truth))
+            missing = np.isnan(truth).any(-1)
             repeat = 1 if truth.shape[-1] == 3 else 3
             wrong = (guesses - truth).mean(-1)
             # The last differences decide the scale: those of the untrained network would leave all others white.
@@ -65,6 +70,7 @@ class FieldPictures(PicturePlot):
             target.append(np.repeat(encode.grey(truth, low, high), repeat, -1))
             prediction.append(np.repeat(encode.grey(guesses, low, high), repeat, -1))
             difference.append(np.stack([encode.diverging(one, limit) for one in wrong]))
+            target[-1][missing] = prediction[-1][:, missing] = difference[-1][:, missing] = _MISSING
             limits.append(limit)
         pixels = ("y", "x", "rgb")
         self.data = xr.Dataset(

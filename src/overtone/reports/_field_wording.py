@@ -279,6 +279,15 @@ _NOTES = {
         "The region is treated as a plane, with distances at its central latitude."
     ),
     NoteCode.DUPLICATED_COLUMN: lambda _v, _: "The last longitude repeats the first one and was left out.",
+    NoteCode.MISSING_TARGETS: lambda v, _: (
+        f"{percent(v['share'])} of the targets' cells are missing, where predictions do not count. Wavelengths are "
+        "reported at which ratios of simulated fields with such gaps are right within 20 %"
+        + (
+            "."
+            if v["bias_median"] is None
+            else f"; in the median they are wrong by {percent(v['bias_median'])}."
+        )
+    ),
     NoteCode.NO_CRPS: lambda _v, _: "With missing cells there is no CRPS by wavelength.",
     NoteCode.WINDS: lambda v, _: (
         "The power of the rotational and of the divergent wind is kinetic energy per mass"

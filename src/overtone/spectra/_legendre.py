@@ -68,7 +68,7 @@ class LegendreSums:
         """Return the (order, degree, C) complex128 coefficients of (row, order, C) Fourier coefficients."""
         channels, last = orders.shape[-1], self._degree + 1
         result = torch.zeros(last, last, 2 * channels, dtype=torch.float64, device=orders.device)
-        folds = [self._fold(orders, sign) for sign in (1, -1)]
+        folds = self._folds(orders)
         for first, table in enumerate(self._legendre()):
             begin = first * _BLOCK
             block = slice(begin, min(begin + _BLOCK, last))
@@ -101,17 +101,21 @@ class LegendreSums:
             orders[self._north :, block] = mirrored.flip(0)
         return orders
 
-    def _fold(self, orders: Tensor, sign: int) -> Tensor:
-        """Return the (order, north, 2 C) weighted sums (sign 1) or differences of mirrored latitudes."""
+    def _folds(self, orders: Tensor) -> list[Tensor]:
+        """Return the (order, north, 2 C) weighted sums and differences of mirrored latitudes."""
         north = self._north
-        mirrored = (orders + sign * orders.flip(0))[:north]
-        real = torch.view_as_real(mirrored).flatten(2)
-        result = real.new_empty(real.shape[1], north, real.shape[2])
-        for parity in (0, 1):
-            part = real[:, parity::2]
-            weighted = self._mass[parity][0 if sign > 0 else 1] @ part.reshape(north, -1)
-            result[parity::2] = weighted.reshape(part.shape).transpose(0, 1)
-        return result
+        top, bottom = orders[:north], orders[-north:].flip(0)
+        results = []
+        for place, mirrored in enumerate((top + bottom, top - bottom)):
+            real = torch.view_as_real(mirrored).flatten(2)
+            # Latitudes stay first, as the matrix products leave them; the sums over them take any strides.
+            result = torch.empty_like(real)
+            for parity in (0, 1):
+                part = real[:, parity::2]
+                weighted = self._mass[parity][place] @ part.reshape(north, -1)
+                result[:, parity::2] = weighted.reshape(part.shape)
+            results.append(result.transpose(0, 1))
+        return results
 
     def _legendre(self) -> Iterator[Tensor]:
         """Yield for each block of orders the (order, degree - order, north) Legendre functions."""
@@ -190,8 +194,8 @@ class DegreeTransform(BandTransform, ABC):
                 "pass the result of coefficients()",
                 "coefficients",
             )
-        products = coefficients.real * second.real + coefficients.imag * second.imag
         # Coefficients of order m > 0 also stand for those of order -m.
+        products = torch.addcmul(coefficients.real * second.real, coefficients.imag, second.imag)
         return 2 * products.sum(0) - products[0]
 
     def cross(self, coefficients: Tensor, other: Tensor) -> Tensor:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import torch
@@ -18,6 +18,9 @@ from overtone.spectra._pair_power import RowSums
 DISAGREEMENT, DISAGREEMENT_FLOOR = 0.2, 0.1
 """Difference of two estimators' ratios above which a band is not determined, in units of the larger one; ratios below
 the floor count as the floor."""
+
+_STORED_COUPLINGS = 256
+"""Couplings of masks that are stored."""
 
 _CELLS = 1 << 21
 """Values that are transformed at once; their differences take several times the memory."""
@@ -42,6 +45,7 @@ class MaskedRows:
     geometries: tuple[MaskedGeometry, ...]
     transform: BandTransform
     periodic: tuple[bool, ...]
+    _couplings: dict[tuple[int, bytes], Tensor] = field(default_factory=dict, compare=False, repr=False)
 
     def rows(self, fields: Sequence[Tensor], members: Tensor | None = None) -> Tensor:
         """Return the (sample, size) float64 row of each sample, on the CPU.
@@ -87,11 +91,20 @@ class MaskedRows:
 
                 masked[group, :, :, channel] = _powers(columns, members, partial, geometry.products)
                 filled[group, :, :, channel] = _powers(columns, members, whole, self.transform.cross)
-                couplings[group, channel] = geometry.coupling(mask).cpu()
+                couplings[group, channel] = self._coupling(channel, mask)
         shares = torch.stack([1 - x.double().flatten(1).mean(1) for x in (*present, valid)], 1).cpu()
         nonempty = valid.flatten(2).any(2).double().cpu()
         parts = (masked, filled, couplings, nonempty, shares)
         return torch.cat([part.flatten(1) for part in parts], 1)
+
+    def _coupling(self, channel: int, mask: Tensor) -> Tensor:
+        """Return the coupling by a mask, which is stored: masks come again, and couplings take long."""
+        key = channel, mask.cpu().numpy().tobytes()
+        if key not in self._couplings:
+            if len(self._couplings) >= _STORED_COUPLINGS:
+                self._couplings.clear()
+            self._couplings[key] = self.geometries[channel].coupling(mask).cpu()
+        return self._couplings[key]
 
     def powers(self, sums: RowSums, fields: int, ensemble: bool = False) -> MaskedPowers:
         """Return the powers that follow from sums of rows.

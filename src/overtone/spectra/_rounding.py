@@ -26,14 +26,27 @@ def rounding_power(values: Tensor, transform: BandTransform) -> Tensor:
     share = _white_shares(transform)
     if not values.dtype.is_floating_point:
         return torch.zeros(len(values), len(share), values.shape[1], dtype=torch.float64, device="cpu")
-    # 2^(e - 1) <= |x| < 2^e, and u = eps 2^(e - 1).
-    _, exponent = torch.frexp(values.float().abs().nan_to_num(0.0, 0.0, 0.0))
-    step = torch.finfo(values.dtype).eps * torch.exp2(exponent.double() - 1)
-    step = torch.where((values == 0) | torch.isnan(values), 0.0, step)
-    squares = (step.square() / 12).flatten(2).mean(2).cpu()
+    squares = _rounding_squares(values)
     if isinstance(transform, WindTransform):
         squares = transform.white(squares)
     return squares[:, None] * share[:, None]
+
+
+def _rounding_squares(values: Tensor) -> Tensor:
+    """Return the (sample, channel) float64 mean squares of rounding errors, on the CPU, by counting exponents."""
+    double = values.dtype == torch.float64
+    bits, digits, kind = (11, 52, torch.int64) if double else (8, 23, torch.int32)
+    size, fields = 1 << bits, values.shape[0] * values.shape[1]
+    stored = (values if double else values.float()).contiguous().view(kind).flatten(2)
+    exponents = (stored >> digits) & (size - 1)
+    first = torch.arange(fields, dtype=kind, device=values.device) * size
+    places = exponents.reshape(fields, -1) + first[:, None]
+    counts = torch.bincount(places.flatten(), minlength=fields * size).reshape(fields, size).double().cpu()
+    # 2^e <= |x| < 2^(e + 1); the lowest exponent stands for zero and the highest one for missing values.
+    exponent = torch.arange(size, dtype=torch.float64, device="cpu") - (size // 2 - 1)
+    step = torch.finfo(values.dtype).eps * torch.exp2(exponent)
+    powers = torch.where(counts > 0, counts * step.square() / 12, 0.0)
+    return powers[:, 1:-1].sum(1).reshape(values.shape[:2]) / max(1, stored.shape[-1])
 
 
 def _white_shares(transform: BandTransform) -> Tensor:

@@ -137,7 +137,8 @@ def _masked_powers(
     """Return what `_powers` returns for fields with missing cells, beside it the power of the filled fields."""
     import torch
 
-    from overtone.verification._gaps import gap_estimator, no_valid_cells, single_powers
+    from overtone.spectra._gap_estimator import gap_estimator
+    from overtone.verification._gaps import no_valid_cells, single_powers
 
     if geometry.sphere is not None and geometry.rows_and_columns is None:
         raise InputError("values in every pixel", "missing ones", "fill them", "spectrum")
@@ -157,7 +158,8 @@ def _masked_powers(
         raise no_valid_cells(None)
     columns = [single_powers(gaps, values) for values in _read(ordered, geometry, others)]
     power, check = (torch.cat(parts, 1) for parts in zip(*columns, strict=True))
-    return {"power": power, "filled": check}, gaps.transform.bands, gaps.name, False
+    name = f"{gaps.name} and checked by filling them"
+    return {"power": power, "filled": check}, gaps.transform.bands, name, False
 
 
 def _read(ordered: xr.DataArray, geometry: FieldGeometry, others: Sequence[str]) -> Iterator[Tensor]:

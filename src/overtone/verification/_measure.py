@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from overtone.errors import InputError
 from overtone.spectra import BandTransform
 from overtone.spectra._pair_power import RowSums
 from overtone.spectra._rounding import rounding_power
-from overtone.verification._pairs import Batch, Pairs
+from overtone.verification._pairs import Batch, Pairs, all_finite
 
 _COPIES = 6
 """Copies of the values in memory while a part is transformed: as read, in float64, coefficients and products."""
@@ -60,12 +61,14 @@ class RowPlan:
         Raises:
             MissingCellsError: If a cell is missing.
         """
-        if any(bool(torch.isnan(values).any()) for values in (batch.target, batch.forecast, *batch.others)):
+        if not all(all_finite(values) for values in (batch.target, batch.forecast, *batch.others)):
             raise MissingCellsError
         rounding = rounding_power(batch.target, self.transform)
-        target, channels = batch.target.double(), batch.target.shape[1]
-        ensemble = batch.forecast.double()
-        others = [values.double() for values in batch.others]
+        # Differences are taken in float64, and the coefficients below as well.
+        target, ensemble, others = batch.target, batch.forecast, list(batch.others)
+        if self.means is not None:
+            target, ensemble = target.double(), ensemble.double()
+            others = [values.double() for values in others]
         if self.means is not None and self.subtracted:
             target, ensemble = target - self.means[0], ensemble - self.means[1]
             others = [values - mean for values, mean in zip(others, self.means[2:], strict=True)]
@@ -73,13 +76,13 @@ class RowPlan:
             # The mean over all samples but the one that is forecast.
             total = torch.zeros_like(target[0]) if self.subtracted else self._truth_mean() * self.samples
             others.append((total - target) / (self.samples - 1))
-        truth = self._coefficients(target)
         members = ensemble.unbind(1) if self.members else (ensemble,)
-        forecasts = [self._coefficients(values) for values in members]
+        # All fields together: transforms of the sphere compute their Legendre functions once for all.
+        truth, *others = self._coefficients([target, *others, *members])
+        others, forecasts = others[: -len(members)], others[-len(members) :]
         mean = forecasts[0] if len(forecasts) == 1 else sum(forecasts[1:], forecasts[0]) / len(forecasts)
         powers = [self.transform.power(truth), self.transform.power(mean), self.transform.power(mean - truth)]
-        for values in others:
-            other = self._coefficients(values)
+        for other in others:
             powers += [self.transform.power(other), self.transform.power(other - truth)]
         if self.members:
             count = len(forecasts)
@@ -87,15 +90,20 @@ class RowPlan:
             powers.append(torch.stack([self.transform.power(f - truth) for f in forecasts]).sum(0) / count)
             powers += self._crps(forecasts, truth)
         table = torch.stack([power.to("cpu", torch.float64) for power in powers])
-        rows = table.reshape(len(powers), -1, len(target), channels).permute(2, 0, 1, 3)
+        rows = table.reshape(len(powers), -1, *target.shape[:2]).permute(2, 0, 1, 3)
         return torch.cat([rows, rounding[:, None]], 1)
 
     def _truth_mean(self) -> Tensor:
         assert self.means is not None
         return self.means[0]
 
-    def _coefficients(self, values: Tensor) -> Tensor:
-        return self.transform.coefficients(values.flatten(0, 1).movedim(0, -1))
+    def _coefficients(self, fields: Sequence[Tensor]) -> list[Tensor]:
+        """Return the coefficients of each of several (sample, channel, *space) fields."""
+        count, space = math.prod(fields[0].shape[:2]), fields[0].shape[2:]
+        values = fields[0].new_empty(len(fields) * count, *space, dtype=torch.float64)
+        for part, field in zip(values.split(count), fields, strict=True):
+            part.copy_(field.flatten(0, 1))
+        return list(self.transform.coefficients(values.movedim(0, -1)).chunk(len(fields), -1))
 
     def _crps(self, forecasts: Sequence[Tensor], truth: Tensor) -> list[Tensor]:
         """Return the sums per band of the fair CRPS of the coefficients, and of the truth's absolute ones."""
@@ -184,7 +192,7 @@ def lead_rows(
 
 def _sums_of_fields(batch: Batch) -> list[Tensor]:
     """Return the float64 sums over the samples of truth, forecast (the ensemble's mean) and the others."""
-    if any(bool(torch.isnan(values).any()) for values in (batch.target, batch.forecast, *batch.others)):
+    if not all(all_finite(values) for values in (batch.target, batch.forecast, *batch.others)):
         raise MissingCellsError
     forecast = batch.forecast.double()
     if forecast.ndim > batch.target.ndim:

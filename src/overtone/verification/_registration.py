@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, final
 
 import numpy as np
@@ -114,14 +115,15 @@ def registered(pairs: Pairs, lead: int, channel: int, score: FieldScore, level: 
         forecast = batch.forecast.double()
         forecast = forecast.mean(1)[0, channel] if pairs.members else forecast[0, channel]
         truth = batch.target[0, channel].double()
-        powers, unmoved, moves = tiling.register(forecast, truth)
+        modes = [tiling.modes(forecast, origin) for origin in tiling.origins]
+        powers, unmoved, moves = tiling.register(forecast, modes, truth)
         rows.append(powers)
         before += unmoved
         shifts += moves
         # Samples half of the period apart do not belong together; one sample alone is compared with its mirror image.
         other = (int(sample) + count // 2) % count
         distant = pairs.read(lead, slice(other, other + 1)).target[0, channel].double()
-        chance.append(tiling.register(forecast, distant if count > 1 else truth.flip(-1))[0])
+        chance.append(tiling.register(forecast, modes, distant if count > 1 else truth.flip(-1))[0])
     blocks = np.array(rows)[..., None]
     interval: Interval = coherence_interval(blocks, level)
     distances = [math.hypot(*shift) for shift in shifts]
@@ -161,50 +163,87 @@ class _Tiling:
     high: float
 
     def register(
-        self, forecast: Tensor, truth: Tensor
+        self, forecast: Tensor, modes: Sequence[Tensor], truth: Tensor
     ) -> tuple[np.ndarray, np.ndarray, list[tuple[float, ...]]]:
-        """Return powers (truth, forecast, residual) summed over tiles, after and before the shifts, and the shifts."""
+        """Return powers (truth, forecast, residual) summed over tiles, after and before the shifts, and the shifts.
+
+        Args:
+            forecast: (*space) forecast.
+            modes: Modes of the forecast in each tile.
+            truth: (*space) truth.
+        """
         after, before, shifts = np.zeros(3), np.zeros(3), []
-        window = self._window()
-        overlap = torch.fft.ifftn(torch.fft.fftn(window).abs().square()).real
-        for origin, spacing in zip(self.origins, self.spacings, strict=True):
-            mask = self._mask(spacing)
-            ours, theirs = (self._modes(field, origin) for field in (forecast, truth))
-            unmoved = _powers(ours, theirs, mask)
+        for origin, spacing, ours in zip(self.origins, self.spacings, modes, strict=True):
+            weights = self._weights[spacing]
+            theirs = self.modes(truth, origin)
+            unmoved = _powers(ours, theirs, weights)
             before += unmoved
             # sum_x f(x + d) g(x): the truth's structure at x stands at x + d in the forecast.
-            match = torch.fft.ifftn(ours * theirs.conj() * mask).real
+            match = torch.fft.irfftn(ours * theirs.conj() * (weights > 0), s=self.size)
             # Windows that are shifted against each other overlap less, which favours short shifts.
-            cells = self._best(match / overlap)
-            there = self._modes(forecast, tuple(o + c for o, c in zip(origin, cells, strict=True)))
-            moved = _powers(there, theirs, mask)
+            cells = self._best(match / self._overlap)
+            moved = unmoved
+            if any(cells):
+                there = self.modes(forecast, tuple(o + c for o, c in zip(origin, cells, strict=True)))
+                moved = _powers(there, theirs, weights)
             if _coherence(moved) <= _coherence(unmoved):
                 cells, moved = (0,) * len(cells), unmoved
             after += moved
             shifts.append(tuple(c * s for c, s in zip(cells, spacing, strict=True)))
         return after, before, shifts
 
-    def _mask(self, spacing: Sequence[float]) -> Tensor:
-        axes = [
-            torch.fft.fftfreq(n, s, dtype=torch.float64, device="cpu")
-            for n, s in zip(self.size, spacing, strict=True)
-        ]
-        radius = torch.stack(torch.meshgrid(*axes, indexing="ij")).square().sum(0).sqrt()
-        return ((radius >= self.low) & (radius <= self.high)).double()
+    @cached_property
+    def _weights(self) -> dict[tuple[float, ...], Tensor]:
+        """For each spacing the number of modes that a stored one stands for within the range, 0 outside of it."""
+        result = {}
+        for spacing in set(self.spacings):
+            axes = [
+                torch.fft.fftfreq(n, s, dtype=torch.float64, device="cpu")
+                for n, s in zip(self.size, spacing, strict=True)
+            ]
+            axes[-1] = axes[-1][: self.size[-1] // 2 + 1].abs()
+            radius = torch.stack(torch.meshgrid(*axes, indexing="ij")).square().sum(0).sqrt()
+            count = torch.full_like(axes[-1], 2.0)
+            count[0] = 1
+            if self.size[-1] % 2 == 0:
+                count[-1] = 1
+            weights = count * ((radius >= self.low) & (radius <= self.high))
+            result[spacing] = weights[..., : self._columns]
+        return result
 
-    def _modes(self, field: Tensor, origin: Sequence[int]) -> Tensor:
-        """Return the Fourier modes of a tile without its mean, under a Hann window."""
+    @cached_property
+    def _columns(self) -> int:
+        """Modes along the last axis up to the highest frequency, at most one beyond it."""
+        longest = self.size[-1] * max(spacing[-1] for spacing in self.spacings)
+        return min(int(self.high * longest) + 2, self.size[-1] // 2 + 1)
+
+    def modes(self, field: Tensor, origin: Sequence[int]) -> Tensor:
+        """Return the Fourier modes of a tile without its mean, under a Hann window, up to the highest frequency.
+
+        Args:
+            field: (*space) field.
+            origin: First cell of the tile per axis.
+        """
         tile = field
         for axis, (first, n) in enumerate(zip(origin, self.size, strict=True)):
-            places = torch.arange(first, first + n, device="cpu") % field.shape[axis]
-            tile = tile.index_select(axis, places)
-        return torch.fft.fftn((tile - tile.mean()) * self._window())
+            if 0 <= first <= field.shape[axis] - n:
+                tile = tile.narrow(axis, first, n)
+            else:
+                places = torch.arange(first, first + n, device="cpu") % field.shape[axis]
+                tile = tile.index_select(axis, places)
+        return torch.fft.rfftn((tile - tile.mean()) * self._window)[..., : self._columns].contiguous()
 
+    @cached_property
     def _window(self) -> Tensor:
         window = torch.ones((), dtype=torch.float64, device="cpu")
         for n in self.size:
             window = window.unsqueeze(-1) * torch.hann_window(n, dtype=torch.float64, device="cpu")
         return window
+
+    @cached_property
+    def _overlap(self) -> Tensor:
+        """Products of the window with itself, by shift."""
+        return torch.fft.ifftn(torch.fft.fftn(self._window).abs().square()).real
 
     def _best(self, match: Tensor) -> tuple[int, ...]:
         """Return the shift in cells, within the limit, at which a match is best."""
@@ -275,10 +314,15 @@ def _product(places: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...]]:
             yield (first, *others)
 
 
-def _powers(forecast: Tensor, truth: Tensor, mask: Tensor) -> np.ndarray:
-    """Return the powers of truth, forecast and residual within a mask."""
-    fields = (truth, forecast, forecast - truth)
-    return np.array([float((field.abs().square() * mask).sum()) for field in fields])
+def _powers(forecast: Tensor, truth: Tensor, weights: Tensor) -> np.ndarray:
+    """Return the weighted powers of truth, forecast and residual."""
+    ours, theirs = (torch.view_as_real(field).flatten(-2) for field in (forecast, truth))
+    factors = weights.repeat_interleave(2, -1)
+    weighted = (ours * factors).flatten()
+    target = float(torch.dot((theirs * factors).flatten(), theirs.flatten()))
+    prediction = float(torch.dot(weighted, ours.flatten()))
+    cross = float(torch.dot(weighted, theirs.flatten()))
+    return np.array([target, prediction, target + prediction - 2 * cross])
 
 
 def _coherence(powers: np.ndarray) -> float:

@@ -23,6 +23,7 @@ from overtone.records.metrics._intervals import (
 )
 from overtone.spectra import BandTransform
 from overtone.spectra._field_geometry import FieldGeometry, GeometryKind
+from overtone.spectra._gap_estimator import GapEstimator, gap_estimator
 from overtone.spectra._healpix import HealpixGrid
 from overtone.spectra._masked_sums import MaskedPowers
 from overtone.spectra._pair_power import RowSums
@@ -30,10 +31,8 @@ from overtone.spectra._rounding import ROUNDING_SHARE
 from overtone.spectra._spectrum import ROUNDING, check_level
 from overtone.verification._cluster import ClusterExecutor
 from overtone.verification._gaps import (
-    GapEstimator,
     GapPlan,
     first_gaps,
-    gap_estimator,
     gap_means,
     gap_powers,
     missing_cells_note,
@@ -264,7 +263,7 @@ def _measure(pairs: Pairs, options: _Options, executor: Executor, gaps: GapEstim
             raise MissingCellsError
         transform, estimator = geometry.transform(first, pairs.winds)
     else:
-        transform, estimator = gaps.transform, gaps.name
+        transform, estimator = gaps.transform, f"{gaps.name} and checked by filling them"
     reported = np.array(geometry.reported(transform))
     names = (*pairs.others, *(("climatology",) if options.climatology else ()))
     fields = 1 + max(1, pairs.members) + len(names)

@@ -19,9 +19,10 @@ from overtone.probes._residual import residual_of
 from overtone.probes._target_reading import as_target
 from overtone.probes._targets import ProbeTarget, Values
 from overtone.probes._view import OutputView, Row, held_out_mask
+from overtone.probes.views._field_gaps import FieldGaps, without_gaps
 from overtone.records import Header
 from overtone.records.metrics._intervals import error_ratio_interval
-from overtone.spectra import PairSums
+from overtone.spectra import PairPower, PairSums
 from overtone.spectra._field_geometry import FieldGeometry, GeometryKind
 
 LEVEL = 0.95
@@ -68,9 +69,14 @@ def fields(
     Boxes with open borders are measured by the even extension where the first target's spectrum is not steeper than
     f^-3, and else with plane detrend and a Hann window; reports leave out scales of less than three waves.
 
+    Targets that are NaN are missing cells, such as land; the network's outputs do not count there. Differences of the
+    fields are measured then, the coupling of modes by the mask is inverted (MASTER, Hivon et al. 2002), and bands in
+    which ratios of simulated fields with the first such mask are wrong by more than 20 % are not reported.
+
     Args:
         inputs: Arguments of the network.
-        targets: (N, C, *space) values with 1 to 3 axes of space or time; the network returns the same shape.
+        targets: (N, C, *space) values with 1 to 3 axes of space or time, NaN where missing; the network returns the
+            same shape.
         spacing: Distance between neighbouring samples, one or one per axis; None counts lengths in samples.
         periodic: Whether the axes wrap around, one or one per axis.
         unit: Unit of the spacing; "s" gives frequencies in Hz.
@@ -95,15 +101,19 @@ def fields(
         0.25
     """
     batch = as_tensor_inputs(inputs)
-    target = as_target(targets, None, channel_axis, lead_times if channels is None else channels)
+    known, valid = without_gaps(targets)
+    target = as_target(known, None, channel_axis, lead_times if channels is None else channels)
+    if valid is not None and target.channel_axis is not None:
+        valid = valid.movedim(target.channel_axis, -1)
     total = len(target.values)
     if samples is not None and samples < total:
         index = torch.from_numpy(draw_subset(total, samples, 0, "probe", "samples"))
         batch, target = batch.at(index), target.at(index)
         held_out = None if held_out is None else held_out[index]
+        valid = None if valid is None else valid[index]
     geometry = field_geometry(target, spacing, periodic, unit, coordinates)
     layout = FieldLayout.of(target.channels, lead_times)
-    return FieldView(batch, target, geometry, layout, total=total, held_out=held_out, name=name)
+    return FieldView(batch, target, geometry, layout, total=total, held_out=held_out, valid=valid, name=name)
 
 
 def field_geometry(
@@ -190,10 +200,11 @@ class FieldView(OutputView):
         layout: Variable and lead time of each channel.
         total: Number of samples that these were drawn from.
         held_out: (N,) bool, the samples excluded from the training, or None.
+        valid: (N, *space, C) where the fields have values, or None if they do everywhere.
         name: Name of the record.
 
     Raises:
-        InputError: If inputs and targets do not match, or the box is too small for a spectrum.
+        InputError: If inputs and targets do not match, no cell is valid, or the box is too small for a spectrum.
     """
 
     def __init__(
@@ -205,6 +216,7 @@ class FieldView(OutputView):
         *,
         total: int,
         held_out: Tensor | None = None,
+        valid: Tensor | None = None,
         name: str = "fields",
     ) -> None:
         count = inputs.count
@@ -224,8 +236,13 @@ class FieldView(OutputView):
         )
         self._total = total
         self._held_out = held_out_mask(held_out, count)
-        self.transform, self.estimator = geometry.transform(target.values[0].movedim(-1, 0))
-        self._reported = geometry.reported(self.transform)
+        self._gaps = None if valid is None else FieldGaps.of(geometry, target.values, valid)
+        if self._gaps is None:
+            self.transform, self.estimator = geometry.transform(target.values[0].movedim(-1, 0))
+            self._reported = geometry.reported(self.transform)
+        else:
+            self.transform, self.estimator = self._gaps.estimator.transform, self._gaps.estimator.name
+            self._reported = self._gaps.reported(geometry.reported(self.transform))
         each = self._sums(target.values)
         self.target_power = each.target.numpy()
         self._pictures = StoredPictures.of(target.values, layout, geometry.shape)
@@ -238,7 +255,7 @@ class FieldView(OutputView):
         described = describe_samples(self.name, self.inputs.count) | {
             "kind": "fields",
             "value_unit": self.target.unit,
-            "peak": float(values.max() - values.min()),
+            "peak": float(values.max() - values.min()) if self._gaps is None else self._gaps.peak(values),
             "estimator": self.estimator,
             "frequency_unit": _frequency_unit(geometry),
             "nyquist": [] if sphere else [0.5 / step for step in geometry.spacing],
@@ -260,6 +277,7 @@ class FieldView(OutputView):
                 "level": LEVEL,
                 "pictures": self._pictures.to_json(),
                 **self.layout.to_json(),
+                **({} if self._gaps is None else {"missing": self._gaps.to_json()}),
             },
         }
         if self.target.notes:
@@ -280,8 +298,12 @@ class FieldView(OutputView):
         """Return powers, mean square errors, margins and arrays; the powers are NaN if an output is not finite."""
         values = self.target.values
         predictions = self.target.read(outputs)
+        if self._gaps is not None:
+            predictions = self._gaps.hidden(predictions, 0.0)
         residual = residual_of(values, predictions)
         square = residual.reshape(len(residual), -1).double().square().mean(1)
+        if self._gaps is not None:
+            square = square * self._gaps.scale
         row: Row = {"train_error": float(square[~self._held_out].mean())}
         if bool(self._held_out.any()):
             row["held_out_error"] = float(square[self._held_out].mean())
@@ -294,12 +316,16 @@ class FieldView(OutputView):
         if margin is not None:
             row["margins"] = {"relative_power": margin}
         row["arrays"] = {"blocks": blocks.astype(np.float32)}
-        row["pictures"] = {"target": self._pictures.of_values(values)} | {
-            "prediction": self._pictures.of_values(predictions)
-        }
+        shown = (values, predictions)
+        if self._gaps is not None:
+            shown = self._gaps.hidden(values, math.nan), self._gaps.hidden(predictions, math.nan)
+        target, prediction = (self._pictures.of_values(fields) for fields in shown)
+        row["pictures"] = {"target": target, "prediction": prediction}
         return row
 
-    def _sums(self, predictions: Tensor) -> Any:
+    def _sums(self, predictions: Tensor) -> PairPower:
+        if self._gaps is not None:
+            return self._gaps.powers(predictions, self.target.values)
         sums = PairSums(self.transform, len(self.target.channels), self.estimator)
         sums.update(predictions.movedim(-1, 1), self.target.values.movedim(-1, 1))
         return sums.compute()

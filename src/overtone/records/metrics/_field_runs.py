@@ -325,6 +325,9 @@ def _notes(scores: Sequence[FieldScore], geometry: RunGeometry, record: xarray.D
         for score in scores
         if not score.reported.any()
     ]
+    missing = record.attrs["fields"].get("missing")
+    if missing:
+        notes.insert(0, Note(NoteCode.MISSING_TARGETS, missing))
     shown = [score for score in scores if score.reported.any()]
     periodic = record.attrs["geometry"].get("periodic", [])
     if shown and not geometry.sphere and not all(periodic):

@@ -403,6 +403,7 @@ class NoteCode(Enum):
     CONSTANT_TRUTH = "constant truth"
     REGION = "region as a plane"
     DUPLICATED_COLUMN = "duplicated column"
+    MISSING_TARGETS = "cells of targets missing"
     NO_CRPS = "no CRPS with missing cells"
     WINDS = "winds split"
     ABSENT_POLES = "rows of poles absent"
