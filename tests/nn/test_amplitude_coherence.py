@@ -10,10 +10,26 @@ from overtone.errors import InputError
 from overtone.nn.losses import AmplitudeCoherence
 from overtone.spectra._sphere_grid import SphereGridKind
 
+
+class Pixels(spectra.BandTransform):
+    """The 48 pixels of a HEALPix grid as a table of 8 x 6, as the other fields are."""
+
+    def __init__(self, grid: spectra.HealpixGrid) -> None:
+        self.transform = spectra.HealpixTransform(grid)
+        self.bands = self.transform.bands
+
+    def coefficients(self, values: torch.Tensor) -> torch.Tensor:
+        return self.transform.coefficients(values.flatten(0, 1))
+
+    def cross(self, coefficients: torch.Tensor, other: torch.Tensor) -> torch.Tensor:
+        return self.transform.cross(coefficients, other)
+
+
 TRANSFORMS = {
     "box": lambda: spectra.GridTransform((8, 6), periodic=True),
     "open box": lambda: spectra.GridTransform((8, 6)),
     "windowed": lambda: spectra.WindowedTransform((8, 6)),
+    "HEALPix": lambda: Pixels(spectra.HealpixGrid(2)),
     "sphere": lambda: spectra.SphereTransform(spectra.SphereGrid(SphereGridKind.CELLS, 8, 6)),
 }
 EACH = pytest.mark.parametrize("build", TRANSFORMS.values(), ids=TRANSFORMS)

@@ -79,6 +79,29 @@ def test_the_globe_and_sampling():
     np.testing.assert_allclose((row["residual_power"] / view.target_power)[reported], 0.25, rtol=1e-9)
 
 
+def test_healpix_pixels_are_measured_by_degree(tmp_path):
+    grid = ot.spectra.HealpixGrid(4, nested=True)
+    colatitude, east = (torch.from_numpy(x) for x in grid.positions())
+    waves = torch.stack([colatitude.cos(), colatitude.sin() ** 3 * (3 * east).cos()])
+    targets = torch.einsum("nk,kp->np", torch.randn(16, 2, dtype=torch.float64), waves)[:, None].float()
+    with Probe(
+        views.fields(targets, targets, coordinates=grid), nn.Conv1d(1, 1, 1), tmp_path / "run"
+    ) as probe:
+        for step in range(2):
+            probe(step)
+    record = records.load(tmp_path / "run")
+    power = record.target_power.isel(channel=0).values
+    assert set(np.flatnonzero(power[1:] > 1e-6 * power.max()) + 1) == {1, 3}
+    assert record.attrs["frequency_unit"] == "degree"
+    stored = records.snapshots(tmp_path / "run")
+    assert not set(stored.names) & {"target", "prediction"}
+    with pytest.raises(InputError, match="pictures of fields"):
+        ot.plots.FieldPictures(record, stored)
+    ot.report(tmp_path / "run", tmp_path / "run.html")
+    with pytest.raises(InputError, match=r"targets \(samples, channels, 192 pixels\)"):
+        views.fields(targets, targets[..., :100], coordinates=grid)
+
+
 def test_a_run_says_how_many_cells_are_missing(tmp_path):
     targets = CLEAN.float().masked_fill(LAND, torch.nan)
     network = nn.Conv2d(1, 1, 1)

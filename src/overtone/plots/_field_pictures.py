@@ -11,6 +11,7 @@ import xarray as xr
 from plotly.subplots import make_subplots
 
 from overtone._utils.text import count, number, plural
+from overtone.errors import InputError
 from overtone.plots import _encode as encode
 from overtone.plots import _style as style
 from overtone.plots._base import PicturePlot
@@ -53,8 +54,15 @@ class FieldPictures(PicturePlot):
     _width = "double"
 
     def __init__(self, record: xr.Dataset, snapshots: Snapshots) -> None:
-        d = snapshot_data(record, snapshots, limit=MOMENTS)
         entries = list(record.attrs["fields"]["pictures"])
+        if not entries:
+            raise InputError(
+                "a record with pictures of fields",
+                "none, as of HEALPix pixels",
+                "draw another plot",
+                "record",
+            )
+        d = snapshot_data(record, snapshots, limit=MOMENTS)
         names = entry_names(record)
         target, prediction, difference, limits, first = [], [], [], [], 0
         for entry in entries:

@@ -102,7 +102,12 @@ def _is_fields(value: Any) -> bool:
     reported, pictures = value.get("reported"), value.get("pictures")
     if not isinstance(reported, list) or not all(isinstance(x, bool) for x in reported):
         return False
-    if not isinstance(pictures, list) or not pictures or not is_whole(value.get("drawn_from")):
+    if not isinstance(pictures, list) or not is_whole(value.get("drawn_from")):
+        return False
+    missing = value.get("missing")
+    if missing is not None and not (isinstance(missing, Mapping) and is_number(missing.get("share"))):
+        return False
+    if missing is not None and not (missing.get("bias_median") is None or is_number(missing["bias_median"])):
         return False
     return all(isinstance(entry, Mapping) and _is_picture(entry, len(names[0])) for entry in pictures)
 

@@ -109,6 +109,8 @@ def field_pictures(record: xr.Dataset, snapshots: Snapshots) -> list[Block]:
     """
     if "target" not in snapshots.names or "prediction" not in snapshots.names:
         return []
+    if not record.attrs["fields"]["pictures"]:
+        return []
     axes = len(record.attrs["geometry"]["shape"])
     if axes != 2:
         return [_difference_curve(record, snapshots)] if axes == 1 else []

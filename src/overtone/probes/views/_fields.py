@@ -22,7 +22,7 @@ from overtone.probes._view import OutputView, Row, held_out_mask
 from overtone.probes.views._field_gaps import FieldGaps, without_gaps
 from overtone.records import Header
 from overtone.records.metrics._intervals import error_ratio_interval
-from overtone.spectra import PairPower, PairSums
+from overtone.spectra import HealpixGrid, PairPower, PairSums
 from overtone.spectra._field_geometry import FieldGeometry, GeometryKind
 
 LEVEL = 0.95
@@ -51,7 +51,7 @@ def fields(
     spacing: float | Sequence[float] | None = None,
     periodic: bool | Sequence[bool] = False,
     unit: str | None = None,
-    coordinates: tuple[ArrayLike, ArrayLike] | None = None,
+    coordinates: tuple[ArrayLike, ArrayLike] | HealpixGrid | None = None,
     channels: Sequence[str] | None = None,
     lead_times: Sequence[str] | None = None,
     channel_axis: int = 1,
@@ -80,7 +80,8 @@ def fields(
         spacing: Distance between neighbouring samples, one or one per axis; None counts lengths in samples.
         periodic: Whether the axes wrap around, one or one per axis.
         unit: Unit of the spacing; "s" gives frequencies in Hz.
-        coordinates: Latitudes and longitudes of a grid in degrees; the whole sphere is measured by degree.
+        coordinates: Latitudes and longitudes of a grid in degrees, or a HEALPix grid whose pixels are the last axis;
+            the whole sphere is measured by degree. There are no pictures of HEALPix pixels.
         channels: Names of the channels; "0", "1", ... if None.
         lead_times: Names of the lead times, if the channel axis holds these.
         channel_axis: The axis of targets and outputs that holds the channels.
@@ -121,7 +122,7 @@ def field_geometry(
     spacing: float | Sequence[float] | None = None,
     periodic: bool | Sequence[bool] = False,
     unit: str | None = None,
-    coordinates: tuple[ArrayLike, ArrayLike] | None = None,
+    coordinates: tuple[ArrayLike, ArrayLike] | HealpixGrid | None = None,
 ) -> FieldGeometry:
     """Return the geometry of a target's fields.
 
@@ -146,6 +147,16 @@ def field_geometry(
     if coordinates is None:
         # One step is the unit of frequencies in cycles per sample.
         return FieldGeometry.box(shape, spacing, periodic, unit)
+    if isinstance(coordinates, HealpixGrid):
+        geometry = FieldGeometry.healpix(coordinates)
+        if geometry.shape != shape:
+            raise InputError(
+                f"targets (samples, channels, {coordinates.pixels} pixels)",
+                f"fields of shape {shape}",
+                "pass the grid of these pixels",
+                "coordinates",
+            )
+        return geometry
     geometry = FieldGeometry.of_coordinates(*coordinates)
     if geometry.shape != shape:
         raise InputError(
@@ -245,7 +256,13 @@ class FieldView(OutputView):
             self._reported = self._gaps.reported(geometry.reported(self.transform))
         each = self._sums(target.values)
         self.target_power = each.target.numpy()
-        self._pictures = StoredPictures.of(target.values, layout, geometry.shape)
+        pixels = isinstance(geometry.sphere, HealpixGrid)
+        # Neighbouring numbers of pixels are no neighbours on the sphere.
+        self._pictures = (
+            StoredPictures([], (0,), geometry.shape)
+            if pixels
+            else StoredPictures.of(target.values, layout, geometry.shape)
+        )
 
     def header(self, attrs: Mapping[str, Any]) -> Header:
         """Return bands, channels and target power, and the geometry of the fields."""
@@ -316,6 +333,8 @@ class FieldView(OutputView):
         if margin is not None:
             row["margins"] = {"relative_power": margin}
         row["arrays"] = {"blocks": blocks.astype(np.float32)}
+        if not self._pictures.entries:
+            return row
         shown = (values, predictions)
         if self._gaps is not None:
             shown = self._gaps.hidden(values, math.nan), self._gaps.hidden(predictions, math.nan)
@@ -344,7 +363,7 @@ class StoredPictures:
     def __init__(
         self, entries: Sequence[tuple[int, tuple[int, ...]]], start: tuple[int, ...], shape: tuple[int, ...]
     ) -> None:
-        self._entries, self._start, self._shape = tuple(entries), start, shape
+        self.entries, self._start, self._shape = tuple(entries), start, shape
 
     @staticmethod
     def of(values: Tensor, layout: FieldLayout, shape: tuple[int, ...]) -> StoredPictures:
@@ -377,12 +396,12 @@ class StoredPictures:
 
     def to_json(self) -> list[dict[str, Any]]:
         """Return the record's attribute."""
-        return [{"sample": sample, "channels": list(channels)} for sample, channels in self._entries]
+        return [{"sample": sample, "channels": list(channels)} for sample, channels in self.entries]
 
     def of_values(self, values: Tensor) -> NDArray[np.float32]:
         """Return (*space, channel) values of all entries, one after the other."""
         part = tuple(slice(s, s + n) for s, n in zip(self._start, self._shape, strict=True))
-        chosen = [values[sample][part][..., list(channels)] for sample, channels in self._entries]
+        chosen = [values[sample][part][..., list(channels)] for sample, channels in self.entries]
         return torch.cat(chosen, dim=-1).float().numpy()
 
 
