@@ -3,6 +3,8 @@
 import sys
 from types import ModuleType
 
+import torch
+
 
 def install(monkeypatch, name, **content):
     """Put a module with this content where `import name` finds it, and its parents too."""
@@ -115,3 +117,46 @@ class Idle:
 
     def on_train_end(self, trainer, pl_module):
         pass
+
+
+class DeepXDEModel:
+    """What DeepXDE's Model with the backend of PyTorch shows to callbacks, and when it calls their hooks."""
+
+    def __init__(self, net, loss):
+        self.net, self._loss = net, loss
+        self.opt = None
+        self.train_state = Names(step=0, epoch=0, loss_train=None)
+
+    def train(self, iterations, callbacks, display_every=2):
+        for callback in callbacks:
+            callback.set_model(self)
+        self.opt = torch.optim.Adam(self.net.parameters(), 1e-3)
+        self._call(callbacks, "on_train_begin")
+        for _ in range(iterations):
+            self._call(callbacks, "on_epoch_begin")
+            self._call(callbacks, "on_batch_begin")
+            self.opt.zero_grad()
+            loss = self._loss(self.net)
+            loss.backward()
+            self.opt.step()
+            self.train_state.epoch += 1
+            self.train_state.step += 1
+            if self.train_state.step % display_every == 0:
+                self.train_state.loss_train = [float(loss.detach()), 0.0]
+            self._call(callbacks, "on_batch_end")
+            self._call(callbacks, "on_epoch_end")
+        self._call(callbacks, "on_train_end")
+
+    @staticmethod
+    def _call(callbacks, hook):
+        for callback in callbacks:
+            getattr(callback, hook)()
+
+
+class LabelTensor(torch.Tensor):
+    """PINA's tensor whose columns have names."""
+
+    def __new__(cls, x, labels):
+        tensor = torch.Tensor._make_subclass(cls, x, x.requires_grad) if x.is_leaf else x.as_subclass(cls)
+        tensor.labels = labels
+        return tensor

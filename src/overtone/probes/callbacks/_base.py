@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,7 +15,8 @@ from overtone.probes._distributed import DistributedGroup, SingleProcess
 from overtone.probes._probe import Probe
 from overtone.probes._run_writer import ResumedRecord, record_file
 from overtone.probes._view import View
-from overtone.signals import Signal
+from overtone.probes.views._residuals import residuals
+from overtone.signals import Measured, Signal
 
 
 @final
@@ -25,7 +27,7 @@ class TrainerProbe:
     starts; the record is first copied, then its rows from that step on are dropped.
 
     Args:
-        watched: See `Probe`.
+        watched: See `Probe`; of a field known through operators, the residuals of its terms.
         path: See `Probe`.
         options: Passed on to `Probe`.
 
@@ -38,7 +40,7 @@ class TrainerProbe:
 
     def __init__(
         self,
-        watched: Signal | View | Sequence[View],
+        watched: Measured | Signal | View | Sequence[View],
         path: str | Path | None,
         options: Mapping[str, Any],
     ) -> None:
@@ -90,7 +92,12 @@ class TrainerProbe:
         target: str | Path | ResumedRecord | None = path
         if path is not None and exists and (step > 0 or before is not None):
             target = ResumedRecord(path, last if restarts and last is not None else step - 1)
-        self.probe = Probe(self._watched, network, target, processes=group, **self._options)
+        watched = self._watched
+        if isinstance(watched, Measured):
+            forward = self._options.get("forward")
+            # The residuals of the network as it begins are part of their reference.
+            watched = residuals(watched, network if forward is None else functools.partial(forward, network))
+        self.probe = Probe(watched, network, target, processes=group, **self._options)
         if restarts and last is not None:
             self.probe.begin_again(step, last)
         self.probe(step)

@@ -34,7 +34,7 @@ FEW = 8
 
 def residuals(
     problem: Measured,
-    network: nn.Module | None = None,
+    network: nn.Module | Callable[[Tensor], Tensor] | None = None,
     *,
     held_out: Measured | None = None,
     name: str = "residuals",
@@ -49,7 +49,8 @@ def residuals(
 
     Args:
         problem: From `operators.equation`, `signals.kspace` and others.
-        network: The network in its present state, for equations; not needed for measurements of samples.
+        network: The network in its present state, or a function of float64 points, for equations; not needed for
+            measurements of samples.
         held_out: Measurements of samples that are not trained on, whose loss each row states.
         name: Name of the first record; that of others is the term's.
 
@@ -335,7 +336,9 @@ class _SolutionMetric(Metric):
         }
 
 
-def _equation_view(problem: Measured, term: Term, network: nn.Module, name: str) -> MetricView:
+def _equation_view(
+    problem: Measured, term: Term, network: nn.Module | Callable[[Tensor], Tensor], name: str
+) -> MetricView:
     inputs = TermInputs(problem, term)
     metric = EquationMetric(problem, term, network)
     geometry = problem.geometry
@@ -426,7 +429,9 @@ class EquationMetric(Metric):
         estimator: How the spectrum is computed.
     """
 
-    def __init__(self, problem: Measured, term: Term, network: nn.Module) -> None:
+    def __init__(
+        self, problem: Measured, term: Term, network: nn.Module | Callable[[Tensor], Tensor]
+    ) -> None:
         self._transform = _points_transform(problem, term)
         self.estimator = (
             "mean square of residuals in one band"
@@ -463,10 +468,12 @@ class EquationMetric(Metric):
         return power
 
 
-def _in_precision(network: nn.Module) -> Callable[[Tensor], Tensor]:
+def _in_precision(network: nn.Module | Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
     """The network as a function of float64 points, in its own precision; fields take float64 themselves."""
     from overtone.nn import Field
 
+    if not isinstance(network, nn.Module):
+        return network
     parameter = next(network.parameters(), None)
     if isinstance(network, Field) or parameter is None:
         return network
