@@ -57,12 +57,14 @@ def test_arrays_ensembles_and_reversed_grids_give_the_same_figures(tmp_path, mon
     forecast, truth = ({name: data[name].values for name in "uv"} for data in (FORECAST, TRUTH))
     place = {"latitude": LATITUDE, "longitude": LONGITUDE}
     same = ot.verify(forecast, truth, winds=("u", "v"), **place)
+    stacked = [np.stack([data["u"], data["v"]], 1) for data in (forecast, truth)]
+    counted = ot.verify(*stacked, winds=("0", 1), **place)
     turned = ot.verify(
         FORECAST[["v", "u"]].isel(latitude=slice(None, None, -1)), TRUTH, winds=("u", "v"), variables="vu"
     )
     members = xr.concat([FORECAST + 0.1 * TRUTH, FORECAST - 0.1 * TRUTH], "member")
     ensemble = ot.verify(members[["u", "v"]], TRUTH[["u", "v"]], member="member", winds=("u", "v"))
-    for other in (same, turned, ensemble):
+    for other in (same, counted, turned, ensemble):
         residuals = {score.variable: score.residual for score in other.scores}
         np.testing.assert_allclose(residuals["rotational wind"], expected[0], rtol=1e-6, atol=1e-12)
         np.testing.assert_allclose(residuals["divergent wind"], expected[1], rtol=1e-6, atol=1e-9)

@@ -189,6 +189,16 @@ OFFERS: dict[str, Offer] = {
                 "type": "string",
                 "description": "The forecast's axis of ensemble members: its name, or in arrays its number.",
             },
+            "winds": {
+                "type": "string",
+                "description": "Eastward and northward wind with a comma, such as u,v: verify the kinetic energy of "
+                "the rotational and the divergent part.",
+            },
+            "healpix": {
+                "type": "string",
+                "enum": ["ring", "nested"],
+                "description": "Order of the pixels of a HEALPix grid, if the metadata do not say.",
+            },
             "baselines": {
                 "type": "string",
                 "description": "climatology, persistence (needs lead), or both with a comma: compare with them.",
@@ -202,7 +212,7 @@ OFFERS: dict[str, Offer] = {
         },
         ("forecast", "truth"),
         lambda a: [
-            *_flags(a, "spacing", "unit", "lead", "member", "baselines", "level"),
+            *_flags(a, "spacing", "unit", "lead", "member", "winds", "healpix", "baselines", "level"),
             "--",
             a["forecast"],
             a["truth"],

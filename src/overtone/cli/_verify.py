@@ -45,7 +45,8 @@ ROWS = 12
         "--winds",
         metavar="NAME,NAME",
         section="Fields",
-        help="Eastward and northward wind: verify the kinetic energy of the rotational and the divergent part.",
+        help="Eastward and northward wind, by name, in .npy by number: verify the kinetic energy of the rotational "
+        "and the divergent part.",
     ),
     flag(
         "--healpix",

@@ -321,7 +321,11 @@ def array_pairs(
         count = targets.shape[1]
         names = tuple(f"channel {index}" for index in range(count)) if count != 1 else ("values",)
     geometry = _array_geometry(targets, grid)
-    winds, names = wind_channels(grid.get("winds"), names)
+    stated = grid.get("winds")
+    if stated is not None and variables is None and not isinstance(stated, str):
+        # Channels without names are counted.
+        stated = [f"channel {name}" if str(name).isdecimal() else name for name in stated]
+    winds, names = wind_channels(stated, names)
     return ArrayPairs(predictions, targets, names, geometry, tuple(further), tuple(further.values()), winds)
 
 

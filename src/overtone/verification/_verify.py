@@ -113,10 +113,10 @@ def verify(
             and measure the parts, each with this memory. The figures are those of one process.
         **grid: Arrays: `latitude` and `longitude` of rows and columns in degrees, for globes and regions; or `spacing`,
             the distance of neighbouring samples (one value or one per axis; counted in samples by default), and its
-            `unit`. `periodic`: whether the axes wrap around; longitudes around the globe do anyway. `winds`: names of
-            the eastward and northward component of a wind (in boxes, those along the last and the first axis), in whose
-            place the kinetic energies of its rotational and its divergent part are verified. `healpix`: "ring" or
-            "nested", if the last axis holds the pixels of a HEALPix grid in this order.
+            `unit`. `periodic`: whether the axes wrap around; longitudes around the globe do anyway. `winds`: names, or
+            numbers of channels, of the eastward and northward component of a wind (in boxes, those along the last and
+            the first axis), in whose place the kinetic energies of its rotational and its divergent part are verified.
+            `healpix`: "ring" or "nested", if the last axis holds the pixels of a HEALPix grid in this order.
 
     Returns:
         The result, whose `sentences` say what it shows.
