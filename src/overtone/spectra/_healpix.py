@@ -182,7 +182,7 @@ class HealpixTransform(DegreeTransform):
         self.grid = grid
         self._device = torch.device(device or "cpu")
         count, theta, first = grid.rings()
-        weights = np.diag(count / grid.pixels)
+        weights = count / grid.pixels
         self._sums = LegendreSums(theta, grid.degree, (weights, weights), self._device)
         self._count = count.tolist()
         self._starts = np.concatenate([[0], np.cumsum(count)]).tolist()

@@ -32,7 +32,8 @@ class LegendreSums:
     Args:
         theta: (row,) colatitudes in radians.
         degree: Highest degree.
-        mass: Matrices M with (1/2) int f g sin(theta) dtheta = f^T M g, for even and for odd order m.
+        mass: Matrices M with (1/2) int f g sin(theta) dtheta = f^T M g, for even and for odd order m; or their
+            diagonals, the weights of a quadrature rule.
         device: Device of the values.
     """
 
@@ -55,8 +56,19 @@ class LegendreSums:
         return self.__dict__ | {"_tables": None}
 
     def _folded(self, matrix: NDArray[np.float64], sign: int) -> Tensor:
-        """Return the part of a mass matrix that acts on functions of one symmetry about the equator, on the north."""
+        """Return the part of a mass matrix that acts on functions of one symmetry about the equator, on the north.
+
+        Of a diagonal matrix this is the (north, 1) diagonal.
+        """
         north = self._north
+        if matrix.ndim == 2 and np.count_nonzero(matrix) == np.count_nonzero(matrix.diagonal()):
+            matrix = matrix.diagonal()
+        if matrix.ndim == 1:
+            weights = matrix[:north].copy()
+            if self._rows % 2:
+                # The equator is added to itself.
+                weights[-1] *= 0.5 if sign > 0 else 0.0
+            return torch.from_numpy(weights[:, None]).to(self._device)
         folded = (matrix + sign * matrix[:, ::-1])[:north, :north].copy()
         if self._rows % 2:
             # The equator is its own mirror image.
@@ -112,7 +124,8 @@ class LegendreSums:
             result = torch.empty_like(real)
             for parity in (0, 1):
                 part = real[:, parity::2]
-                weighted = self._mass[parity][place] @ part.reshape(north, -1)
+                mass, rows = self._mass[parity][place], part.reshape(north, -1)
+                weighted = mass * rows if mass.shape[1] == 1 else mass @ rows
                 result[:, parity::2] = weighted.reshape(part.shape)
             results.append(result.transpose(0, 1))
         return results
