@@ -18,6 +18,7 @@ from overtone.errors import InputError, RunError
 from overtone.records import load, snapshots
 from overtone.reports._blocks import Page
 from overtone.reports._comparison import comparison_page
+from overtone.reports._residual_page import residual_page, residual_records
 from overtone.reports._sections import run_page, title_of
 
 
@@ -82,7 +83,10 @@ def report(paths: str | Path | Sequence[str | Path], out: str | Path) -> Path:
     """
     sources = record_paths(paths, "report")
     records = [load(path) for path in sources]
-    if len(sources) == 1:
+    terms = residual_records(sources[0], records[0]) if len(sources) == 1 else None
+    if terms is not None:
+        page = residual_page(terms, title_of(sources[0]))
+    elif len(sources) == 1:
         page = run_page(records[0], snapshots(sources[0]), title_of(sources[0]))
     else:
         page = comparison_page(records, distinct([title_of(path) for path in sources]))

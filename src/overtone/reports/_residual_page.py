@@ -1,0 +1,210 @@
+"""Page of a training on an equation: what is left of each term by frequency, what is settled, what holds it back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from overtone._utils.text import count, number, percent, plural
+from overtone.errors import InputError
+from overtone.plots import LearningOrder, Loss, Spectra
+from overtone.records import load
+from overtone.records.metrics._bands import without_unmeasured
+from overtone.reports._blocks import Answer, Block, Glossary, Page, PlotBlock, Section, TableBlock, Tile
+from overtone.reports._findings import Findings, gather
+from overtone.reports._settings import provenance_table, settings_table
+
+RESIDUAL_QUESTIONS = (
+    "What is left of each term?",
+    "Which frequencies are settled, which are missing?",
+    "What holds the training back?",
+    "What should I do?",
+)
+
+UNEVEN = 10.0
+"""Ratio between the parts that two terms have left, above which one of them holds the training back."""
+
+MUCH = 0.01
+"""Part of a term above which it counts as not yet learned."""
+
+FALLING = -0.05
+"""Relative change since half the last step below which a residual still falls."""
+
+ENTRIES = (
+    (
+        "Residual",
+        "What an equation or a condition gives for the network in place of 0. The solution leaves none.",
+    ),
+    (
+        "Relative error of a band",
+        "The root of the residual's power in a band over that of the zero field or of the network as training began, "
+        "the larger of the two. Below 0.5 the band is settled.",
+    ),
+    ("Solution", "The field of the reference, where the problem has one; its errors are those of the field."),
+)
+
+
+def residual_records(path: Path, record: xr.Dataset) -> dict[str, xr.Dataset] | None:
+    """Return the records of all terms of a training, and of the solution; None if a record is no residual of a term.
+
+    Args:
+        path: A run directory or a record.
+        record: The record at this path.
+    """
+    if "term" not in record.attrs or "measured" in record.attrs:
+        return None
+    records = {str(record.attrs["term"]): record}
+    if not path.is_dir():
+        return records
+    for file in sorted(path.glob("*.sqlite")):
+        if file.name == "record.sqlite" or "~" in file.name:
+            continue
+        try:
+            other = load(file)
+        except InputError:
+            continue
+        name = "solution" if other.attrs.get("kind") == "solution" else other.attrs.get("term")
+        if name is not None and other.sizes["step"]:
+            records[str(name)] = other
+    return records
+
+
+def residual_page(records: Mapping[str, xr.Dataset], title: str) -> Page:
+    """Return the page of a training on residuals.
+
+    Args:
+        records: By term, that of the first view first; "solution" has the errors of the field.
+        title: Of the page.
+    """
+    clean = {name: without_unmeasured(record)[0] for name, record in records.items()}
+    findings = {name: gather(record) for name, record in clean.items()}
+    terms = [name for name in clean if name != "solution"]
+    left = {name: _left(clean[name]) for name in terms}
+    first = clean[terms[0]]
+    last = int(first.step[-1])
+    answers: list[tuple[str, Answer]] = [
+        (RESIDUAL_QUESTIONS[0], [_left_sentence(name, left[name], clean[name]) for name in terms]),
+        (RESIDUAL_QUESTIONS[1], [_settled(name, findings[name]) for name in clean]),
+        (RESIDUAL_QUESTIONS[2], _holds_back(left)),
+        (RESIDUAL_QUESTIONS[3], _advice(left, findings, terms)),
+    ]
+    tiles = [Tile(f"Left of {name}", percent(left[name])) for name in terms if np.isfinite(left[name])]
+    tiles += [Tile("Steps", count(last)), Tile("Terms", count(len(terms)))]
+    shown = "solution" if "solution" in clean else terms[0]
+    order = LearningOrder(clean[shown])
+    name_of = f"{_capital(shown)}: error by band over training"
+    lead = PlotBlock("learning-order", name_of, order.describe(), order.plotly())
+    sections = [_section(name, clean[name], name == shown) for name in clean]
+    sections += [
+        Section("settings", "Settings", [settings_table(first)]),
+        Section("provenance", "Provenance", [provenance_table(first)]),
+        Section("glossary", "Glossary", [Glossary(ENTRIES)]),
+    ]
+    line = f"{plural(len(terms), 'term')} · {first.attrs.get('network') or ''}".rstrip(" ·")
+    return Page(title, line, answers, tiles, lead, sections)
+
+
+def _capital(name: str) -> str:
+    return f"{name[:1].upper()}{name[1:]}"
+
+
+def _section(name: str, record: xr.Dataset, leads: bool) -> Section:
+    anchor = "".join(c if c.isalnum() else "-" for c in name)
+    blocks: list[Block] = []
+    single = record.sizes["band"] == 1
+    if not leads and not single:
+        order = LearningOrder(record)
+        blocks.append(PlotBlock(f"order-{anchor}", "By band over training", order.describe(), order.plotly()))
+    if not single:
+        power = Spectra(record)
+        blocks.append(PlotBlock(f"spectra-{anchor}", "Spectra", power.describe(), power.plotly()))
+    losses = Loss(record)
+    if np.isfinite(record.loss).any() or np.isfinite(record.train_error).any():
+        blocks.append(
+            PlotBlock(f"loss-{anchor}", "Mean square over training", losses.describe(), losses.plotly())
+        )
+    error = record.residual_power.sum(("band", "channel")).values
+    rows = [
+        (count(float(step)), number(float(value), 3))
+        for step, value in list(zip(record.step.values, error, strict=True))[:: max(1, len(error) // 8)]
+    ]
+    table = TableBlock(
+        "Residual power over training, as a table", rows, ("Step", "Power"), numeric=True, folded=True
+    )
+    return Section(f"term-{anchor}", _capital(name), [*blocks, table], pair=len(blocks) > 1)
+
+
+def _left(record: xr.Dataset) -> float:
+    """Part of the mean square residual at the first row that is left at the last."""
+    error = np.asarray(record.train_error, float)
+    if not np.isfinite(error[[0, -1]]).all():
+        error = np.asarray(record.residual_power.sum(("band", "channel")), float)
+    scale = max(float(error[0]), float(record.target_power.sum()))
+    return float(error[-1]) / scale if scale > 0 else float("nan")
+
+
+def _left_sentence(name: str, left: float, record: xr.Dataset) -> str:
+    if not np.isfinite(left):
+        return f"{_capital(name)}: cannot tell, the residual is not finite."
+    error = float(record.train_error[-1])
+    size = f" (mean square {number(error, 2)})" if np.isfinite(error) else ""
+    return f"{_capital(name)}: {percent(left)} of what the zero field or the untrained network leaves{size}."
+
+
+def _settled(name: str, f: Findings) -> str:
+    head = _capital(name)
+    if f.diverged:
+        return f"{head}: the residual grew far above its start."
+    if f.error.size == 0:
+        return f"{head}: {'settled' if f.mean_error < 0.5 else 'not settled'}; its points have one band."
+    settled = int(f.learned.sum())
+    if settled == f.error.size:
+        return (
+            f"{head}: settled in all {plural(settled, 'band')}, up to {number(float(f.high[-1]))} {f.unit}."
+        )
+    low, high = float(f.low[~f.learned].min()), float(f.high[~f.learned].max())
+    missing = f"missing from {number(low)} to {number(high)} {f.unit}"
+    if f.highest_learned > 0:
+        return f"{head}: settled up to {number(f.highest_learned)} {f.unit}, {missing}."
+    return f"{head}: {settled} of {f.error.size} bands settled, {missing}."
+
+
+def _slowest(left: Mapping[str, float]) -> tuple[str, str] | None:
+    """The term of which far more is left than of another, and that other; None where none holds the others back."""
+    known = {name: value for name, value in left.items() if np.isfinite(value)}
+    if len(known) < 2:
+        return None
+    slow, fast = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
+    return (slow, fast) if known[slow] > max(MUCH, UNEVEN * known[fast]) else None
+
+
+def _holds_back(left: Mapping[str, float]) -> str:
+    pair = _slowest(left)
+    if pair is not None:
+        slow, fast = pair
+        ratio = left[slow] / max(left[fast], 1e-300)
+        return f"{_capital(slow)}: {percent(left[slow])} of it is left, {number(ratio, 2)} times as much as of {fast}."
+    if len(left) == 1:
+        return "There is one term alone."
+    return "No single term: none has far more left than the others."
+
+
+def _advice(left: Mapping[str, float], findings: Mapping[str, Findings], terms: list[str]) -> str:
+    if any(findings[name].diverged for name in terms):
+        return "Lower the learning rate, and train again."
+    pair = _slowest(left)
+    if pair is not None:
+        return (
+            f"Raise the weight of {pair[0]}; operators.choose_bandwidth(problem).advice.weights has weights with which "
+            "all terms fall at one rate."
+        )
+    if "solution" in findings and findings["solution"].error.size and findings["solution"].learned.all():
+        return "Keep it: the solution is settled in all bands."
+    if any(np.isfinite(findings[name].trend) and findings[name].trend < FALLING for name in terms):
+        return "Train longer: residuals are still falling."
+    if all(findings[name].learned.all() for name in terms):
+        return "Keep it: the residuals are settled and no longer fall."
+    return "Choose another bandwidth (operators.choose_bandwidth): residuals no longer fall, and bands are missing."
