@@ -58,7 +58,7 @@ def _figure(entries: Sequence[Mapping[str, Any]], unit: str) -> go.Figure:
         figure.add_scatter(
             x=[_middle(e) for e in shown],
             y=[e[level] for e in shown],
-            error_y={"array": bars, "arrayminus": bars, "thickness": 1},
+            error_y={"array": bars, "arrayminus": bars, "thickness": 1} if spread else None,
             customdata=[_label(e) for e in shown],
             name=name,
             mode="markers",
@@ -78,7 +78,10 @@ def _caption(entries: Sequence[Mapping[str, Any]], spent: Any, steps: Any) -> st
     text = f"{plural(len(entries), 'bandwidth')} compared before training, {count(len(tried))} of them by a short run"
     if isinstance(spent, int) and spent and isinstance(steps, int) and steps:
         text += f"; the short runs took {plural(spent, 'step')} in all, {percent(spent / steps)} of the run"
-    return f"{text}. A bandwidth per axis lies at its mean. Bars are two standard errors."
+    further = ""
+    if any(entry.get("outlook_psnr") is not None for entry in entries):
+        further = " Triangles follow a short run further, by regression with the kernel that it leaves."
+    return f"{text}. A bandwidth per axis lies at its mean. Bars are two standard errors.{further}"
 
 
 def _table(entries: Sequence[Mapping[str, Any]], unit: str) -> TableBlock:
