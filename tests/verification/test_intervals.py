@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+import overtone as ot
 from overtone.records.metrics._field_scores import FieldScore, ResolutionCriterion
 from overtone.records.metrics._intervals import (
     SMALLEST,
@@ -152,3 +153,14 @@ def test_a_perfect_forecast_has_an_interval_of_zero_width():
     blocks[:, 2] = 0
     result = error_ratio_interval(blocks, 0.9)
     assert result.low.tolist() == result.high.tolist() == [0, 0]
+
+
+def test_samples_that_hardly_differ_are_worth_one_and_not_less():
+    """An error that grows evenly is one long swing."""
+    growth = np.linspace(1, 2, 12)[:, None, None]
+    truth, noise = np.random.default_rng(0).standard_normal((2, 1, 1, 64))
+    sentences = " ".join(
+        ot.verify(truth + 0.1 * growth * noise, truth * np.ones((12, 1, 1)), periodic=True).sentences
+    )
+    assert "worth about 1 independent one," in sentences
+    assert "independent ones" not in sentences

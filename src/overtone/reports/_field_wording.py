@@ -221,9 +221,12 @@ _DEFECTS: tuple[tuple[str, tuple[FactCode | EnsembleFactCode, ...]], ...] = (
 
 
 def _few(v: Mapping[str, Any], _: str) -> str:
+    # Fields that hardly change in time are worth one at least.
+    effective = max(v["effective"], 1.0)
+    ones = "one" if number(effective, 2) == "1" else "ones"
     dependent = (
-        f", which are worth about {number(v['effective'], 2)} independent ones,"
-        if v["effective"] < v["samples"]
+        f", which are worth about {number(effective, 2)} independent {ones},"
+        if effective < v["samples"]
         else ""
     )
     if v["all"]:
