@@ -245,7 +245,10 @@ def _check_gaps(pairs: Pairs) -> None:
         )
     if pairs.winds is not None:
         raise InputError(
-            "values in every cell for winds", "missing cells", "cut out a box without missing cells", "winds"
+            "values in every cell for winds",
+            "missing cells",
+            "cut out a box without missing cells, or leave winds out, which verifies both components as scalars",
+            "winds",
         )
 
 
