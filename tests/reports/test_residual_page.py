@@ -36,7 +36,7 @@ def test_terms_are_one_page(tmp_path):
 
 @pytest.mark.parametrize(
     ("solution", "expected"),
-    [((0.1, 0.1), "Keep it: the solution is settled"), ((0.1, 0.9), "Train longer")],
+    [((0.1, 0.1), "Keep it: the solution is settled"), ((0.1, 0.9), "Do not go by the residuals")],
 )
 def test_the_solution_decides_where_it_is_known(tmp_path, solution, expected):
     write(tmp_path / "record.sqlite", 1e-4)

@@ -30,6 +30,9 @@ UNEVEN = 10.0
 MUCH = 0.01
 """Part of a term above which it counts as not yet learned."""
 
+SMALL = 0.05
+"""Part of a term below which its residual counts as small."""
+
 FALLING = -0.05
 """Relative change since half the last step below which a residual still falls."""
 
@@ -203,6 +206,11 @@ def _advice(left: Mapping[str, float], findings: Mapping[str, Findings], terms: 
         )
     if "solution" in findings and findings["solution"].error.size and findings["solution"].learned.all():
         return "Keep it: the solution is settled in all bands."
+    if "solution" in findings and all(left[name] < SMALL for name in terms):
+        return (
+            "Do not go by the residuals: they are small while the solution is still wrong. Take the kernel solution "
+            "(operators.choose_bandwidth(problem).kernel), or train far longer."
+        )
     if any(np.isfinite(findings[name].trend) and findings[name].trend < FALLING for name in terms):
         return "Train longer: residuals are still falling."
     if all(findings[name].learned.all() for name in terms):
