@@ -12,6 +12,12 @@ from overtone.planning import Budget
 from tests.fitting.test_measured import kspace, picture, sinogram
 
 
+@pytest.fixture(autouse=True)
+def few_iterations(monkeypatch):
+    """Total variation in no time: its quality is tested elsewhere."""
+    monkeypatch.setattr("overtone.baselines._reconstruction.ITERATIONS", 15)
+
+
 def test_candidates_never_get_what_they_are_judged_by():
     task = MeasuredTask.of(kspace(), 0.2, 0)
     kept, held = (set(part.terms[0].data[:, 0].tolist()) for part in (task.fitted, task.held_out))

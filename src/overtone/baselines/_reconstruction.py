@@ -20,11 +20,12 @@ from overtone.signals._measured import SamplesOperator
 PASSES = 3
 """Passes of SART over all angles: more of them fit the noise."""
 
-STRENGTHS = (1e-3, 1e-2, 1e-1)
+STRENGTHS = (3e-4, 1e-3, 3e-3, 1e-2)
 """Weights of total variation, as parts of the largest value of the adjoint; held-out measurements choose."""
 
-ITERATIONS, INNER = 60, 10
-"""Steps of the reconstruction with total variation, and of the denoising within each."""
+ITERATIONS, INNER = 200, 10
+"""Steps of the reconstruction with total variation, and of the denoising within each; with 60 steps pictures of 64 x 64
+lose up to 3 dB."""
 
 
 @final

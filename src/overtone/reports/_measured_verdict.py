@@ -207,6 +207,9 @@ def _advice(f: Findings, record: xr.Dataset, facts: Mapping[str, Any]) -> str:
     better = classical_is_better(facts)
     if better:
         return f"Take the picture of {name}, which needs no training{_longer(f)}."
+    if f.step < f.last:
+        best = "of the least error on held-out measurements"
+        return f"Use it as it is: the network of step {count(f.step)}, {best}, was restored."
     noise = facts.get("noise")
     trained = float(record.train_error.sel(step=f.step))
     if noise and trained > 0 and math.sqrt(trained) < FITTED_NOISE * float(noise):
@@ -214,9 +217,6 @@ def _advice(f: Findings, record: xr.Dataset, facts: Mapping[str, Any]) -> str:
             f"Stop earlier or lower the bandwidth: the residual ({number(math.sqrt(trained), 2)}) is below the noise "
             f"({number(float(noise), 2)}), so that noise is being fitted."
         )
-    if f.step < f.last:
-        best = "of the least error on held-out measurements"
-        return f"Use it as it is: the network of step {count(f.step)}, {best}, was restored."
     if math.isfinite(f.trend) and f.trend < -0.05:
         return f"Train longer: the error still fell by {percent(-f.trend)} since step {count(f.since)}."
     if better is None and facts.get("network"):
