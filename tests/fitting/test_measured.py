@@ -8,7 +8,12 @@ from overtone.baselines import reconstruct
 from overtone.errors import InputError
 from overtone.fitting import FitConfig
 from overtone.fitting._fit import fit_on_clock
-from overtone.fitting._measured import judged_measurements, measured_fingerprint, split_measured
+from overtone.fitting._measured import (
+    judged_measurements,
+    measured_fingerprint,
+    split_measured,
+    with_dominant_apart,
+)
 from overtone.fitting._wall_clock import WallClock
 
 SIDE = 16
@@ -93,6 +98,18 @@ def test_the_lowest_frequencies_are_never_held_out():
         assert largest in fitted.terms[0].data.abs()
         assert fitted.terms[0].size + held_out.terms[0].size == problem.terms[0].size
         assert float(held_out.terms[0].data.abs().max()) < float(largest) / 2
+
+
+def test_dominant_measurements_apart_leave_the_loss_as_it_is_and_are_never_held_out():
+    problem = kspace()
+    apart = with_dominant_apart(problem)
+    assert [term.name for term in apart.terms] == ["k-space", "dominant k-space"]
+    field = lambda x: (0.2 * x).sin().sum(1, keepdim=True)  # noqa: E731
+    assert float(apart.loss(field)) == pytest.approx(float(problem.loss(field)))
+    fitted, _ = apart.split(0.3, 1)
+    assert fitted.terms[1].size == apart.terms[1].size
+    # No angle of a sinogram dominates.
+    assert len(with_dominant_apart(sinogram()).terms) == 1
 
 
 def test_small_held_out_errors_of_the_untrained_network_do_not_end_the_run(tmp_path):

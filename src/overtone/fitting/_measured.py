@@ -217,7 +217,9 @@ def prepare_measured(problem: Measured, config: FitConfig) -> PreparedMeasured:
                 "an encoding that has a bandwidth", model.encoding.value, "choose gaussian", "bandwidth"
             )
     elif bandwidth is None:
-        choice = choose_bandwidth(fitted, model, steps=training.max_steps or 1000, seed=seed)
+        choice = choose_bandwidth(
+            with_dominant_apart(fitted), model, steps=training.max_steps or 1000, seed=seed
+        )
         bandwidth, reasons = choice.bandwidth, tuple(choice_reasons(choice))
     axes = problem.geometry.axes
     if bandwidth is not None and len(bandwidth) not in (1, axes):
@@ -257,6 +259,29 @@ def split_measured(problem: Measured, share: float, seed: int) -> tuple[Measured
     if share == 0 or all(len(term.group_numbers().unique()) < FEW for term in problem.terms):
         return problem, None
     return problem.split(share, seed, [_dominant(term) for term in problem.terms])
+
+
+def with_dominant_apart(problem: Measured) -> Measured:
+    """Return the problem with its dominant measurements as terms of one group, which splits never hold out.
+
+    Splits of k-space that hold the lowest frequencies out rank bandwidths by those alone, and often none is better than
+    zero.
+
+    Args:
+        problem: The measurements.
+    """
+    terms = []
+    for term in problem.terms:
+        dominant = _dominant(term)
+        share = float(dominant.double().mean())
+        if share == 0:
+            terms.append(term)
+            continue
+        apart = term.select(dominant)
+        one = torch.zeros(apart.size, dtype=torch.int64, device="cpu")
+        terms.append(replace(term.select(~dominant), weight=term.weight * (1 - share)))
+        terms.append(replace(apart, name=f"dominant {term.name}", groups=one, weight=term.weight * share))
+    return replace(problem, terms=tuple(terms))
 
 
 def judged_measurements(problem: Measured, held_out: Measured) -> Measured:

@@ -193,11 +193,16 @@ def classical_sentence(facts: Mapping[str, Any]) -> str:
         return "Cannot tell: nothing was held out and no reference is known."
     name, better = str(best["name"]), classical_is_better(facts)
     figures = f"{error_words(best)} against the network's {error_words(network)}"
+    # Held-out coefficients have measured neighbours, which those of the gaps have not.
+    beside = facts["kind"] == "k-space" and best.get("psnr") is None
+    caution = (
+        " Held-out coefficients lie beside measured ones, and say little about wide gaps." if beside else ""
+    )
     if better:
-        return f"Yes: {name} is better ({figures})."
+        return f"Yes: {name} is better ({figures}).{caution}"
     if better is None:
-        return f"{capitalised(name)} is about as good ({figures})."
-    return f"No: the best of them, {name}, is worse ({figures})."
+        return f"{capitalised(name)} is about as good ({figures}).{caution}"
+    return f"No: the best of them, {name}, is worse ({figures}).{caution}"
 
 
 def _advice(f: Findings, record: xr.Dataset, facts: Mapping[str, Any]) -> str:

@@ -201,15 +201,15 @@ def _advice(left: Mapping[str, float], findings: Mapping[str, Findings], terms: 
     pair = _slowest(left)
     if pair is not None:
         return (
-            f"Raise the weight of {pair[0]}; operators.choose_bandwidth(problem).advice.weights has weights with which "
-            "all terms fall at one rate."
+            f"Raise the weight of {pair[0]}: operators.choose_bandwidth says with which weights all terms fall at one "
+            "rate (advice.weights)."
         )
     if "solution" in findings and findings["solution"].error.size and findings["solution"].learned.all():
         return "Keep it: the solution is settled in all bands."
     if "solution" in findings and all(left[name] < SMALL for name in terms):
         return (
-            "Do not go by the residuals: they are small while the solution is still wrong. Take the kernel solution "
-            "(operators.choose_bandwidth(problem).kernel), or train far longer."
+            "Do not go by the residuals: they are small while the solution is still wrong. Take the kernel solution of "
+            "operators.choose_bandwidth, or train far longer."
         )
     if any(np.isfinite(findings[name].trend) and findings[name].trend < FALLING for name in terms):
         return "Train longer: residuals are still falling."
