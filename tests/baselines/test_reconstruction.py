@@ -4,7 +4,8 @@ from skimage.transform import radon
 
 import overtone as ot
 from overtone.baselines import reconstruct
-from overtone.fitting._measured import as_outputs, split_measured
+from overtone.fitting._measured import as_outputs
+from overtone.fitting._measured_split import split_measured
 
 SIDE = 24
 

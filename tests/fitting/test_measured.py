@@ -8,12 +8,8 @@ from overtone.baselines import reconstruct
 from overtone.errors import InputError
 from overtone.fitting import FitConfig
 from overtone.fitting._fit import fit_on_clock
-from overtone.fitting._measured import (
-    judged_measurements,
-    measured_fingerprint,
-    split_measured,
-    with_dominant_apart,
-)
+from overtone.fitting._measured import measured_fingerprint
+from overtone.fitting._measured_split import judged_measurements, split_measured, with_dominant_apart
 from overtone.fitting._wall_clock import WallClock
 
 SIDE = 16

@@ -26,9 +26,8 @@ from overtone.fitting._measured import (
     as_outputs,
     fit_measured,
     measured_fingerprint,
-    split_measured,
-    with_dominant_apart,
 )
+from overtone.fitting._measured_split import split_measured, with_dominant_apart
 from overtone.fitting._wall_clock import WallClock
 from overtone.operators import choose_bandwidth
 from overtone.operators._training import LEARNING_RATE
