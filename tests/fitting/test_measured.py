@@ -1,3 +1,5 @@
+import signal
+
 import numpy as np
 import pytest
 import torch
@@ -11,6 +13,7 @@ from overtone.fitting._fit import fit_on_clock
 from overtone.fitting._measured import measured_fingerprint
 from overtone.fitting._measured_split import judged_measurements, split_measured, with_dominant_apart
 from overtone.fitting._wall_clock import WallClock
+from overtone.signals import Measured
 
 SIDE = 16
 SMALL = {"width": 16, "features": 16, "depth": 2, "bandwidth": 0.1}
@@ -137,6 +140,26 @@ def test_a_resumed_run_is_the_one_that_was_never_interrupted(tmp_path, monkeypat
     unchanged = ot.fit(problem, tmp_path / "twice", resume=True)
     assert unchanged.unchanged
     assert torch.equal(unchanged.predict(), again.predict())
+
+
+def test_ctrl_c_ends_a_run_that_then_goes_on_as_if_nothing_had_been(tmp_path, monkeypatch):
+    problem, calls = kspace(), []
+    once = ot.fit(problem, tmp_path / "once", steps=30, **SMALL)
+
+    def loss(self, field, original=Measured.loss):
+        calls.append(field)
+        if len(calls) == 25:
+            signal.raise_signal(signal.SIGINT)
+        return original(self, field)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Measured, "loss", loss)
+        stopped = ot.fit(problem, tmp_path / "twice", steps=30, **SMALL)
+    assert stopped.interrupted
+    assert 0 < stopped.outcome.step < 30
+    again = ot.fit(problem, tmp_path / "twice", resume=True)
+    assert again.outcome.step == 30
+    assert torch.equal(once.predict(), again.predict())
 
 
 def test_the_cosine_of_the_default_ends_with_its_budget(tmp_path):
