@@ -39,7 +39,7 @@ def planned(name: str, noise: float, seed: int) -> dict[str, Any]:
     """Train as `plan` recommends for a network of this size."""
     signal = _begin(name, noise, seed)
     start = time.perf_counter()
-    plan = planning.plan(signal, _budget(signal), seed=seed)
+    plan = planning.plan(signal, _budget(signal), seed=seed, lr=RATE)
     spent = time.perf_counter() - start
     return _run(signal, plan.encoding, plan.bandwidth, seed).train() | {
         "encoding": plan.encoding.value,
@@ -98,7 +98,7 @@ def hashed(name: str, noise: float, seed: int) -> dict[str, Any]:
 def controlled(name: str, noise: float, factor: float, seed: int) -> dict[str, Any]:
     """Train under a Controller that begins at the bandwidth of `plan`, in a network built at `factor` times that."""
     signal = require_grid(_begin(name, noise, seed), "this method")
-    plan = planning.plan(signal, _budget(signal), seed=seed)
+    plan = planning.plan(signal, _budget(signal), seed=seed, lr=RATE)
     run = _gaussian(signal, tuple(factor * b for b in plan.bandwidth), seed)
     control = controller.Controller(signal, run.network, run.optimizer, begin=plan.bandwidth)
     run.policy, run.finish = lambda step: control(step).stop, control.finish
