@@ -63,6 +63,17 @@ class TestSmoothedMinimum:
 
 
 class TestHeldOut:
+    def test_a_run_goes_on_until_the_error_has_been_below_a_level(self):
+        # A first minimum of 0.9 at step 20, then a deep valley at step 1,000.
+        steps = log_steps(85, 1.1)
+        errors = [
+            0.9 + 0.1 * abs(math.log(s / 20)) if s < 150 else 0.1 + abs(math.log(s / 1000)) for s in steps
+        ]
+        assert feed(first := stop.HeldOut().monitor(), steps, errors) < 150
+        assert first.best_step < 40
+        assert feed(later := stop.HeldOut(below=0.5).monitor(), steps, errors) > 1900
+        assert 800 < later.best_step < 1200
+
     def test_a_valley_ends_the_run_at_twice_its_bottom(self):
         steps = log_steps(60)
         ended = feed(monitor := stop.HeldOut().monitor(), steps, valley(steps, 200))

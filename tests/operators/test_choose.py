@@ -9,6 +9,7 @@ from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.fitting import ModelConfig
 from overtone.operators import ChoiceVerdict
+from overtone.operators import _choose as choosing
 from overtone.operators._choose import _winner
 from overtone.operators._features import FourierFeatures
 from overtone.operators._folds import fold_losses
@@ -156,7 +157,18 @@ def test_measurements_that_no_bandwidth_predicts_are_answered_with_cannot_tell()
     choice = operators.choose_bandwidth(measured, SMALL, steps=20, cycles=(4, 16))
     assert choice.verdict is ChoiceVerdict.CANNOT_TELL
     assert choice.best.cycles == 4
-    assert "at none does least squares predict held-out measurements better than zero does" in str(choice)
+    assert "at none does a short training predict held-out measurements better than zero does" in str(choice)
+
+
+def test_where_least_squares_predicts_nothing_short_trainings_decide(monkeypatch):
+    grid = signals.Grid.unit_box((48,))
+    wave = torch.sin(TAU * 2 * grid.coords())
+    measured = signals.measured(lambda v: v, lambda w: w, wave, grid)
+    monkeypatch.setattr(choosing, "WEAK", 0.0)
+    choice = operators.choose_bandwidth(measured, SMALL, steps=400, cycles=(1, 24))
+    assert choice.verdict is ChoiceVerdict.PILOT
+    assert choice.best.cycles == 1
+    assert "short trainings of all candidates decided" in str(choice)
 
 
 def test_losses_over_splits_are_those_of_each_split():

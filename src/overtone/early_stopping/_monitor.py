@@ -167,19 +167,26 @@ class SmoothedMinimum(StoppingMonitor):
         estimate: Function from a row to a positive estimate of the error; NaN where there is none.
         patience: Factor between the best step and the end, above 1.
         margin: Relative excess, 0 or more.
+        below: The run goes on until the smoothed estimate has been below this.
 
     Raises:
         InputError: If a number is out of range.
     """
 
-    def __init__(self, estimate: Callable[[Row], float], patience: float = 2.0, margin: float = 0.02) -> None:
+    def __init__(
+        self,
+        estimate: Callable[[Row], float],
+        patience: float = 2.0,
+        margin: float = 0.02,
+        below: float = math.inf,
+    ) -> None:
         if not (patience > 1 and math.isfinite(patience) and margin >= 0 and math.isfinite(margin)):
             raise InputError(
                 "a patience above 1 and a margin of 0 or more",
                 f"{patience} and {margin}",
                 "leave them at 2 and 0.02",
             )
-        self._estimate, self._patience, self._margin = estimate, patience, margin
+        self._estimate, self._patience, self._margin, self._below = estimate, patience, margin, below
         self._steps: list[int] = []
         self._errors: list[float] = []
         # Rows before this index no longer change: no later row lies within the kernel's support.
@@ -219,7 +226,8 @@ class SmoothedMinimum(StoppingMonitor):
         self._lowest, self._best = min(pairs if self._settled is None else [self._settled, *pairs])
         self._settle(pairs)
         return (
-            step >= self._patience * max(self._best, MIN_BEST_STEP)
+            self._lowest < self._below
+            and step >= self._patience * max(self._best, MIN_BEST_STEP)
             and curve[-1] > (1 + self._margin) * self._lowest
         )
 

@@ -179,6 +179,7 @@ class HeldOut(StoppingRule):
     Attributes:
         patience: A run ends at `patience` times its best step.
         margin: And when the error there is that much higher, relatively.
+        below: And when the error has been below this, in squared value units.
 
     Example:
         >>> monitor = HeldOut().monitor()
@@ -190,10 +191,11 @@ class HeldOut(StoppingRule):
 
     patience: float = 2.0
     margin: float = 0.02
+    below: float = math.inf
 
     def monitor(self) -> SmoothedMinimum:
         """A new monitor for one run."""
-        return SmoothedMinimum(_error, self.patience, self.margin)
+        return SmoothedMinimum(_error, self.patience, self.margin, self.below)
 
 
 def _error(row: Row) -> float:
@@ -223,6 +225,7 @@ class HeldOutAndNoise(StoppingRule):
         noise: Variance of the noise, in squared value units; 0 leaves the held-out error alone to decide.
         patience: A run ends at `patience` times its best step.
         margin: And when the estimate there is that much higher, relatively.
+        below: And when the estimate has been below this, in squared value units.
 
     Example:
         >>> HeldOutAndNoise(0.1).estimate({"held_out_error": 0.5, "train_error": 0.3})
@@ -232,6 +235,7 @@ class HeldOutAndNoise(StoppingRule):
     noise: float
     patience: float = 2.0
     margin: float = 0.02
+    below: float = math.inf
 
     def __post_init__(self) -> None:
         if not (math.isfinite(self.noise) and self.noise >= 0):
@@ -259,7 +263,7 @@ class HeldOutAndNoise(StoppingRule):
 
     def monitor(self) -> SmoothedMinimum:
         """A new monitor for one run."""
-        return SmoothedMinimum(self.estimate, self.patience, self.margin)
+        return SmoothedMinimum(self.estimate, self.patience, self.margin, self.below)
 
 
 @final

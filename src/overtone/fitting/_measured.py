@@ -41,6 +41,9 @@ from overtone.signals import Grid, Measured
 WIDTH, FEATURES = 64, 64
 """Units per hidden layer and frequencies, those of the networks whose choices were measured."""
 
+BEGUN = 0.5
+"""A run ends early only once its held-out error has been below this share of that of a field of zeros."""
+
 
 @final
 @dataclass(frozen=True)
@@ -261,7 +264,17 @@ def _stopping(
     """The rule that ends the run: held-out measurements, and the discrepancy where the noise is known."""
     if prepared.held_out is None or not prepared.config.stopping.stop:
         return None
-    rule: HeldOut | HeldOutAndNoise = HeldOutAndNoise(prepared.noise) if prepared.noise else HeldOut()
+    # A network that predicts held-out measurements no better than a field of zeros has not begun: their error may rise
+    # for a hundred steps before it falls for good.
+    zero = {
+        name: sum(float(term.weight * term.data.abs().square().mean()) for term in part.terms)
+        for name, part in (("train_error", prepared.fitted), ("held_out_error", prepared.held_out))
+    }
+    rule: HeldOut | HeldOutAndNoise
+    if prepared.noise:
+        rule = HeldOutAndNoise(prepared.noise, below=BEGUN * HeldOutAndNoise(prepared.noise).estimate(zero))
+    else:
+        rule = HeldOut(below=BEGUN * zero["held_out_error"])
     stopping = RuleMonitor(directory.path, prepared.field, rule, None)
     if begun is not None:
         stopping.recall(*begun.judged)

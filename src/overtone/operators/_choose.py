@@ -51,6 +51,10 @@ CLEAR = 30.0
 UNCERTAIN = 0.1
 """Loss of the best candidate over that of the zero field above which least squares does not rank reliably."""
 
+WEAK, BLIND = 0.99, 0.9
+"""Loss of measurements over that of the zero field above which least squares does not rank at all, and the root of it
+above which short trainings do not either."""
+
 BISTABLE = 0.1
 """Part of its largest size to which the coefficient of u itself changes sign over the range of the boundary data."""
 
@@ -99,7 +103,7 @@ class Choice(Displayed):
         problem: The measured field.
         verdict: RANKED by least squares alone; RACED where a short training decided between the best; PILOT by short
             trainings of all candidates; CANNOT_TELL for equations with several stable states, and for
-            measurements of which no bandwidth predicts held-out ones better than zero does.
+            measurements of which no bandwidth, trained briefly, predicts held-out ones better than zero.
         best: The chosen candidate.
         candidates: All of them, lowest first.
         steps: Steps of the training that the choice is for.
@@ -186,8 +190,9 @@ def choose_bandwidth(
     trained briefly. Equations with several stable states are outside the method, and the verdict says so.
 
     Measurements of samples, without derivatives, are ranked by least squares alone: with 1e-3 to 1e-5 of the largest
-    eigenvalue and held-out losses over five splits. If none is below that of the zero field, the verdict is CANNOT_TELL
-    and the lowest bandwidth is returned.
+    eigenvalue and held-out losses over five splits. If none is below 0.99 of that of the zero field, all candidates are
+    trained briefly; if these predict what is held out hardly better than zero, the verdict is CANNOT_TELL and the
+    lowest bandwidth is returned.
 
     Args:
         problem: From `operators.equation`, `signals.measured` or another source.
@@ -239,6 +244,9 @@ def choose_bandwidth(
                 fitted, module, max(1, round(part * steps)), learning_rate=learning_rate, total=steps
             )
             candidates[position] = replace(candidates[position], trained=judge(module))
+    if samples and verdict is ChoiceVerdict.PILOT and not min(c.trained or 0.0 for c in candidates) < BLIND:
+        # Where nothing predicts what is held out better than zero does, the smoothest does the least harm.
+        verdict, entrants = ChoiceVerdict.CANNOT_TELL, [0]
     best = _winner(candidates, entrants, verdict)
     features = NetworkFeatures.of(builder, _bandwidth(sigmas[best]), seed, problem.geometry.axes)
     ridge = _folds.RIDGES[1] if samples else RIDGES[0]
@@ -334,12 +342,9 @@ def _entrants(
     """Positions of the candidates that are to be trained briefly, the best first, and the verdict."""
     everyone = sorted(range(len(candidates)), key=lambda i: candidates[i].loss)
     if is_measurement(problem):
-        # Where nothing predicts what is held out better than zero does, the smoothest does the least harm.
-        return (
-            (ChoiceVerdict.RANKED, everyone[:1])
-            if candidates[everyone[0]].loss < 1
-            else (ChoiceVerdict.CANNOT_TELL, [0])
-        )
+        # Losses that are all near that of zero differ by chance; networks may learn what least squares does not.
+        ranked = candidates[everyone[0]].loss < WEAK
+        return (ChoiceVerdict.RANKED, everyone[:1]) if ranked else (ChoiceVerdict.PILOT, everyone)
     if bistable(problem, known):
         return ChoiceVerdict.CANNOT_TELL, everyone
     linear = all(one.linear for one in known)

@@ -35,8 +35,13 @@ def _bandwidth(choice: Choice) -> str:
     head = f"sigma {_per_axis(choice.sigma)} {unit} ({choice.best.cycles:g} cycles per domain)"
     if choice.verdict.value == "cannot tell" and is_measurement(choice.problem):
         return (
-            "Cannot tell which bandwidth is best: at none does least squares predict held-out measurements better than "
-            f"zero does. {head} is the smoothest, which does the least harm."
+            "Cannot tell which bandwidth is best: at none does a short training predict held-out measurements better "
+            f"than zero does. {head} is the smoothest, which does the least harm."
+        )
+    if choice.verdict.value == "pilot" and is_measurement(choice.problem):
+        return (
+            f"{head}: least squares predicts held-out measurements hardly better than zero does at any bandwidth, and "
+            "short trainings of all candidates decided."
         )
     return {
         "ranked": f"{head}: the least held-out loss by least squares on the network's own random features.",
