@@ -31,6 +31,7 @@ from overtone.fitting._wall_clock import PAGE, WallClock
 from overtone.nn import Field
 from overtone.operators import choose_bandwidth
 from overtone.operators._features import ConfiguredNetwork
+from overtone.operators._kernel import zero_loss
 from overtone.operators._training import LEARNING_RATE
 from overtone.operators._wording import reasons as choice_reasons
 from overtone.planning._duration import machine_seconds
@@ -42,7 +43,7 @@ WIDTH, FEATURES = 64, 64
 """Units per hidden layer and frequencies, those of the networks whose choices were measured."""
 
 BEGUN = 0.5
-"""A run ends early only once its held-out error has been below this share of that of a field of zeros."""
+"""A run ends early only once its error has been below this share of the held-out power."""
 
 
 @final
@@ -264,17 +265,12 @@ def _stopping(
     """The rule that ends the run: held-out measurements, and the discrepancy where the noise is known."""
     if prepared.held_out is None or not prepared.config.stopping.stop:
         return None
-    # A network that predicts held-out measurements no better than a field of zeros has not begun: their error may rise
-    # for a hundred steps before it falls for good.
-    zero = {
-        name: sum(float(term.weight * term.data.abs().square().mean()) for term in part.terms)
-        for name, part in (("train_error", prepared.fitted), ("held_out_error", prepared.held_out))
-    }
-    rule: HeldOut | HeldOutAndNoise
-    if prepared.noise:
-        rule = HeldOutAndNoise(prepared.noise, below=BEGUN * HeldOutAndNoise(prepared.noise).estimate(zero))
-    else:
-        rule = HeldOut(below=BEGUN * zero["held_out_error"])
+    # The error, of dominant measurements too, may rise once before it falls for good. The run goes on until it is below
+    # half of what zeros leave of the held-out measurements alone, beside the noise.
+    zero = zero_loss(prepared.held_out)
+    noise = prepared.noise or 0.0
+    below = noise + BEGUN * max(0.0, zero - noise)
+    rule = HeldOutAndNoise(noise, below=below) if noise else HeldOut(below=below)
     stopping = RuleMonitor(directory.path, prepared.field, rule, None)
     if begun is not None:
         stopping.recall(*begun.judged)
