@@ -11,8 +11,9 @@ from overtone.errors import InputError
 from overtone.fitting import FitConfig
 from overtone.fitting._fit import fit_on_clock
 from overtone.fitting._measured import measured_fingerprint
-from overtone.fitting._measured_split import judged_measurements, split_measured, with_dominant_apart
+from overtone.fitting._measured_split import judged_measurements, split_measured
 from overtone.fitting._wall_clock import WallClock
+from overtone.operators._dominant import with_dominant_apart
 from overtone.signals import Measured
 
 SIDE = 16

@@ -27,7 +27,7 @@ from overtone.fitting._measured import (
     fit_measured,
     measured_fingerprint,
 )
-from overtone.fitting._measured_split import split_measured, with_dominant_apart
+from overtone.fitting._measured_split import split_measured
 from overtone.fitting._wall_clock import WallClock
 from overtone.operators import choose_bandwidth
 from overtone.operators._training import LEARNING_RATE
@@ -225,9 +225,7 @@ def with_bandwidths(
         if not candidate.settings.has_bandwidth:
             continue
         model = replace(candidate.settings, width=WIDTH, features=FEATURES)
-        choice = choose_bandwidth(
-            with_dominant_apart(task.fitted), model, steps=budget.steps or 1000, seed=seed
-        )
+        choice = choose_bandwidth(task.fitted, model, steps=budget.steps or 1000, seed=seed)
         chosen[name] = choice.bandwidth
         if name == "gaussian" or not first[0]:
             first = choice.bandwidth, tuple(map(Reason.recorded, choice_reasons(choice)))

@@ -21,7 +21,7 @@ from overtone.baselines import Reconstruction, reconstruct
 from overtone.early_stopping import HeldOut, HeldOutAndNoise
 from overtone.errors import InputError, RunError
 from overtone.fitting._begun_run import BegunRun
-from overtone.fitting._measured_split import judged_measurements, split_measured, with_dominant_apart
+from overtone.fitting._measured_split import judged_measurements, split_measured
 from overtone.fitting._progress import FitProgress
 from overtone.fitting._run import Run, finished_run
 from overtone.fitting._run_directory import FIXED_BYTES, MAX_CANDIDATES, RunDirectory
@@ -215,9 +215,7 @@ def prepare_measured(problem: Measured, config: FitConfig) -> PreparedMeasured:
                 "an encoding that has a bandwidth", model.encoding.value, "choose gaussian", "bandwidth"
             )
     elif bandwidth is None:
-        choice = choose_bandwidth(
-            with_dominant_apart(fitted), model, steps=training.max_steps or 1000, seed=seed
-        )
+        choice = choose_bandwidth(fitted, model, steps=training.max_steps or 1000, seed=seed)
         bandwidth, reasons = choice.bandwidth, tuple(choice_reasons(choice))
     axes = problem.geometry.axes
     if bandwidth is not None and len(bandwidth) not in (1, axes):

@@ -19,6 +19,7 @@ from overtone.errors import InputError
 from overtone.operators import _folds
 from overtone.operators._advice import Advice, advise
 from overtone.operators._derivatives import multi_indices
+from overtone.operators._dominant import with_dominant_apart
 from overtone.operators._features import Applied, Builder, ConfiguredNetwork, NetworkFeatures
 from overtone.operators._folds import is_measurement
 from overtone.operators._kernel import KernelSolution, domain_points, kernel_solution, zero_loss
@@ -190,9 +191,9 @@ def choose_bandwidth(
     trained briefly. Equations with several stable states are outside the method, and the verdict says so.
 
     Measurements of samples, without derivatives, are ranked by least squares alone: with 1e-3 to 1e-5 of the largest
-    eigenvalue and held-out losses over five splits. If none is below 0.99 of that of the zero field, all candidates are
-    trained briefly; if these predict what is held out hardly better than zero, the verdict is CANNOT_TELL and the
-    lowest bandwidth is returned.
+    eigenvalue and held-out losses over five splits, which never hold the dominant ones out. If none is below 0.99 of
+    that of the zero field, all candidates are trained briefly; if these predict what is held out hardly better than
+    zero, the verdict is CANNOT_TELL and the lowest bandwidth is returned.
 
     Args:
         problem: From `operators.equation`, `signals.measured` or another source.
@@ -220,13 +221,14 @@ def choose_bandwidth(
         ((2.0,), True)
     """
     _check_arguments(steps, cycles)
+    whole, samples = problem, is_measurement(problem)
+    problem = with_dominant_apart(problem) if samples else problem
     builder = _builder(problem, network)
     known = checks(problem, seed)
     fitted, held_out = problem.split(share, seed)
     zero = zero_loss(held_out) or 1.0
     ladder = sorted(float(c) for c in cycles)
     sigmas = [_per_axis(problem, c) for c in ladder]
-    samples = is_measurement(problem)
     candidates = [
         _measured_candidate(problem, builder, c, sigma, known, share, seed)
         if samples
@@ -252,9 +254,7 @@ def choose_bandwidth(
     ridge = _folds.RIDGES[1] if samples else RIDGES[0]
     solution = solve(problem, features, ridge, known)
     advice = advise(problem, known, kernel if kernel.trusted else solution, solution, seed)
-    return Choice(
-        problem, verdict, candidates[best], tuple(candidates), steps, kernel, known, solution, advice
-    )
+    return Choice(whole, verdict, candidates[best], tuple(candidates), steps, kernel, known, solution, advice)
 
 
 def _check_arguments(steps: int, cycles: Sequence[float]) -> None:
