@@ -26,9 +26,6 @@ class DeepXDEProbe:
         path: Run directory to write to; a temporary one if None.
         **options: Passed on to `Probe`, for instance `schedule`.
 
-    Attributes:
-        probe: The `Probe` of the current or last training, None before.
-
     Example:
         One argument of DeepXDE's training::
 
@@ -47,7 +44,7 @@ class DeepXDEProbe:
 
     @property
     def probe(self) -> Any:
-        """The `Probe` of the current or last training."""
+        """The `Probe` of the current or last training, None before."""
         return self._trainer_probe.probe
 
     def set_model(self, model: Any) -> None:

@@ -31,9 +31,6 @@ class PINAProbe(Callback):
         path: Run directory to write to; a temporary one if None.
         **options: Passed on to `Probe`, for instance `schedule`.
 
-    Attributes:
-        probe: The `Probe` of the current or last training, None before.
-
     Example:
         One argument of PINA's trainer::
 
@@ -52,7 +49,7 @@ class PINAProbe(Callback):
 
     @property
     def probe(self) -> Any:
-        """The `Probe` of the current or last training."""
+        """The `Probe` of the current or last training, None before."""
         return None if self._trainer_probe is None else self._trainer_probe.probe
 
     def on_train_start(self, trainer: Any, pl_module: Any) -> None:
