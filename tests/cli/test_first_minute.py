@@ -165,5 +165,14 @@ def test_fit_refuses_a_taken_directory_before_it_reads(call, source, monkeypatch
 def test_a_long_choice_is_announced(call, monkeypatch) -> None:  # noqa: F811
     monkeypatch.setattr("overtone.planning._duration.machine_seconds", lambda: 10.0)
     np.save("a.npy", waves())
-    answer = call("fit", "a.npy", "--steps", "1", "--width", "8", "--features", "8")
-    assert answer.err.splitlines()[1].startswith("Choosing the bandwidth: about ")
+    small = ("fit", "a.npy", "--width", "8", "--features", "8")
+    told = []
+    for words in (("--steps", "1"), ("--steps", "1", "--choose", "quick"), ("--time", "0.5")):
+        lines = call(*small, *words).err.splitlines()
+        (line,) = [line for line in lines if line.startswith("Choosing the bandwidth: about ")]
+        told.append(line.partition(",")[2])
+    assert told == [
+        " and short trainings of up to a quarter of the steps.",
+        "",
+        " and short trainings of up to a fifth of the time.",
+    ]

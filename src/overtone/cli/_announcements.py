@@ -33,16 +33,20 @@ def announce_reading(source: str | None) -> None:
     announce(f"Reading {EXAMPLE if source is None else source}.")
 
 
-def announce_choice(signal: Signal[Any]) -> None:
+def announce_choice(signal: Signal[Any], *, trials: bool = True, timed: bool = False) -> None:
     """Say that the bandwidth is being chosen, and for how long; nothing if that takes less than a second.
 
     Args:
         signal: The signal that was read.
+        trials: Whether the best bandwidths are also tried in short trainings.
+        timed: Whether a time limits the run, rather than steps.
     """
     from overtone.planning._duration import choice_seconds
 
     if (seconds := choice_seconds(signal)) >= 1:
-        announce(f"Choosing the bandwidth: {in_words(seconds)}.")
+        part = "a fifth of the time" if timed else "a quarter of the steps"
+        tried = f", and short trainings of up to {part}" if trials else ""
+        announce(f"Choosing the bandwidth: {in_words(seconds)}{tried}.")
 
 
 def announce_measurements(problem: Measured) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from overtone._config import FitConfig
+from overtone._config import Choosing, FitConfig
 from overtone._utils.text import decibels, format_per_axis, number, plural
 from overtone.cli._announcements import (
     announce,
@@ -187,7 +187,8 @@ def _run(
     else:
         signal = read_samples(source, read_with, clean)
         if choosing:
-            announce_choice(signal)
+            trials = config.model.choose is not Choosing.QUICK
+            announce_choice(signal, trials=trials, timed=config.training.seconds is not None)
     origin = {
         # Absolute, so that --resume finds the file from any directory.
         "path": source and os.path.abspath(source),

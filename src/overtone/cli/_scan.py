@@ -122,7 +122,7 @@ def scan_command(
     if seconds is not None:
         # The split and seed of `fit`, so that the plan is the one that fit would make.
         signal = hold_out(result.signal, HELD_OUT, seed)
-        announce_choice(signal)
+        announce_choice(signal, timed=True)
         plan = make_plan(signal, Budget(seconds=seconds), seed=seed, device=torch_device)
     if as_json:
         planned = {} if plan is None else {"plan": plan.to_json()}
