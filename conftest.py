@@ -2,10 +2,12 @@
 
 import importlib.util
 
-_NEEDS = {"lightning": "lightning", "transformers": "transformers"}
+_NEEDS = {"_lightning": "lightning", "_pina": "lightning", "_transformers": "transformers"}
+"""Package that each module needs, beside those of the tests."""
+
 collect_ignore_glob = [
     f"src/overtone/*/{folder}*{module}.py"
-    for package, module in _NEEDS.items()
+    for module, package in _NEEDS.items()
     for folder in ("", "*/")
     if importlib.util.find_spec(package) is None
 ]
