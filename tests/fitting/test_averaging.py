@@ -77,6 +77,9 @@ def test_the_last_picture_is_that_of_the_average_that_is_handed_back(tmp_path):
     for steps in (37, 200):
         run = ot.fit(signal, tmp_path / f"{steps}", steps=steps, batch=32, **SETTINGS)
         assert run.record.attrs["averaged"] is True
+        last = run.outcome.step
+        after = f" after {last} steps" if run.network_step < last else ""
+        assert f"whose averaged weights were restored{after}, it has" in run.verdict[0]
         snapshots = ot.records.snapshots(run.directory.record)
         picture = snapshots.get("prediction", run.network_step)
         np.testing.assert_allclose(picture.reshape(-1), run.predict()[:, 0].numpy(), rtol=1e-5, atol=1e-6)

@@ -135,6 +135,8 @@ def test_periodic_axes_are_those_of_the_fields_view():
             assert view.geometry == expected.geometry
             np.testing.assert_allclose(view.target_power.sum(), expected.target_power.sum())
         assert views.choose(x, x, periodic=axes).geometry == expected.geometry
+        with Observer.of(x.numpy(), x.numpy(), periodic=axes) as observer:
+            assert observer.views[0].geometry == expected.geometry
     with pytest.raises(InputError, match="targets that are fields, with axes of space, for periodic"):
         Probe.of(x[:, 0, :, 0], x[:, 0, :1, 0], nn.Linear(16, 1).double(), periodic=True)
 

@@ -62,6 +62,16 @@ def test_everything_learned_leaves_nothing() -> None:
     assert missed.startswith("Nothing: the largest relative error is 0.001")
 
 
+def test_averaged_weights_of_the_last_step_are_said_to_be_so() -> None:
+    record = toy_record()
+    last = int(record.step[-1])
+    assert reports.verdict(record)[0].startswith(f"At step {last:,}, it has")
+    record.attrs |= {"averaged": True, "kept": last, "steps": last}
+    assert reports.verdict(record)[0].startswith(
+        f"At step {last:,}, whose averaged weights were restored, it has"
+    )
+
+
 def test_nothing_learned_yet() -> None:
     learned, _, _, advice = reports.verdict(toy_record().isel(step=[0]))
     assert "nothing yet" in learned

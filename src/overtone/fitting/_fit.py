@@ -12,7 +12,7 @@ from overtone._config import FitConfig, FitOptions
 from overtone._training import Checkpoint, Ending, Outcome, train
 from overtone._utils.text import format_per_axis, number, plural
 from overtone._utils.torch_defaults import standard
-from overtone.errors import InputError, RunError
+from overtone.errors import InputError
 from overtone.fitting._begun_run import BegunRun
 from overtone.fitting._monitor import (
     check_monitor,
@@ -25,7 +25,7 @@ from overtone.fitting._monitor import (
 )
 from overtone.fitting._prepare import PreparedFit, prepare
 from overtone.fitting._progress import FitProgress
-from overtone.fitting._run import Run, finished_run
+from overtone.fitting._run import Run, check_predictions, finished_run
 from overtone.fitting._run_directory import RunDirectory, disk_space, fingerprint
 from overtone.fitting._settings import RunSettings
 from overtone.fitting._stopping import FitController, RuleMonitor, make_stopping
@@ -306,13 +306,7 @@ def _train(
             ending=outcome.ending.value,
             complete=outcome.ending is not Ending.INTERRUPTED,
         )
-    if not all(map(math.isfinite, errors.values())):
-        raise RunError(
-            "finite predictions",
-            f"NaN or infinity after step {outcome.step}",
-            f"lower the learning rate of {training.learning_rate:g}; the record up to there is kept",
-            "training",
-        )
+    check_predictions(errors.values(), outcome, training)
     return Run(directory, signal, field, outcome)
 
 

@@ -19,11 +19,11 @@ from overtone._utils.seeding import derive_seed
 from overtone._utils.text import format_per_axis, number, plural
 from overtone.baselines import Reconstruction, reconstruct
 from overtone.early_stopping import HeldOut, HeldOutAndNoise
-from overtone.errors import InputError, RunError
+from overtone.errors import InputError
 from overtone.fitting._begun_run import BegunRun
 from overtone.fitting._measured_split import judged_measurements, split_measured
 from overtone.fitting._progress import FitProgress
-from overtone.fitting._run import Run, finished_run
+from overtone.fitting._run import Run, check_predictions, finished_run
 from overtone.fitting._run_directory import FIXED_BYTES, MAX_CANDIDATES, RunDirectory
 from overtone.fitting._settings import RunSettings
 from overtone.fitting._stopping import RuleMonitor
@@ -462,13 +462,7 @@ def _train(
             ending=outcome.ending.value,
             complete=not interrupted,
         )
-    if score["train"] is None or not math.isfinite(score["train"]):
-        raise RunError(
-            "finite predictions",
-            f"NaN or infinity after step {outcome.step}",
-            f"lower the learning rate of {training.learning_rate:g}; the record up to there is kept",
-            "training",
-        )
+    check_predictions([score["train"]], outcome, training)
     return Run(directory, problem, field, outcome)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -14,7 +16,7 @@ from overtone._config import TrainingConfig
 from overtone._state import evaluation_mode
 from overtone._training import Checkpoint, Ending, Outcome
 from overtone._utils.display import Displayed
-from overtone.errors import InputError
+from overtone.errors import InputError, RunError
 from overtone.fitting._prepare import PreparedFit
 from overtone.fitting._run_directory import RunDirectory
 from overtone.fitting._stopping import FitController, RuleMonitor
@@ -169,3 +171,23 @@ def finished_run(
     seconds = float(record.attrs.get("seconds") or checkpoint.seconds)
     outcome = Outcome(checkpoint.step, seconds, Ending(record.attrs["ending"]))
     return Run(directory, prepared.signal, prepared.field, outcome, unchanged=True)
+
+
+def check_predictions(errors: Iterable[float | None], outcome: Outcome, training: TrainingConfig) -> None:
+    """Refuse a network whose predictions are not finite.
+
+    Args:
+        errors: Its errors.
+        outcome: How its training ended.
+        training: The settings of the training.
+
+    Raises:
+        RunError: If an error is not finite, or not known.
+    """
+    if not all(error is not None and math.isfinite(error) for error in errors):
+        raise RunError(
+            "finite predictions",
+            f"NaN or infinity after step {outcome.step}",
+            f"lower the learning rate of {training.learning_rate:g}; the record up to there is kept",
+            "training",
+        )

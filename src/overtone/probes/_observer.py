@@ -78,6 +78,7 @@ class Observer(RunRecorder):
         features: ArrayLike | None = None,
         classes: int | None = None,
         channel_axis: int | None = None,
+        periodic: bool | Sequence[bool] | None = None,
         seed: int = 0,
         **options: Any,
     ) -> Observer:
@@ -91,6 +92,7 @@ class Observer(RunRecorder):
             features: (N, d) rows with meaningful distances, if the inputs have none.
             classes: Number of classes.
             channel_axis: The axis of targets and predictions that holds the channels: 1 for (N, C, T).
+            periodic: Whether the axes of fields wrap around, one value or one per axis; they do not by default.
             seed: Seed of the random draw.
             **options: Passed on to `Observer`.
 
@@ -106,7 +108,7 @@ class Observer(RunRecorder):
             samples=samples,
             features=features,
             classes=classes,
-            periodic=None,
+            periodic=periodic,
             seed=seed,
         )
         if doubt:

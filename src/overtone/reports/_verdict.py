@@ -119,7 +119,9 @@ def _at(f: Findings) -> str:
         return f"At step {count(f.step)}"
     untrained = ", almost untrained" if f.step <= UNTRAINED < f.last else ""
     restored = "averaged weights were" if f.averaged else "network was"
-    return f"At step {count(f.step)}{untrained}, whose {restored} restored after {plural(f.last, 'step')}"
+    # Averaged weights may be those of the last step.
+    after = f" after {plural(f.last, 'step')}" if f.step < f.last else ""
+    return f"At step {count(f.step)}{untrained}, whose {restored} restored{after}"
 
 
 def _learned(f: Findings) -> str:

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.spectra._bands import Bands
-from overtone.spectra._inputs import channels_last, finite_mean
+from overtone.spectra._inputs import channels_last, finite_means
 from overtone.spectra._legendre import DegreeTransform, LegendreSums
 
 _LOW, _HIGH = 0.85, 1.05
@@ -239,7 +239,7 @@ class HealpixTransform(DegreeTransform):
         fields = channels_last(values, -1, "values")
         self._check(fields)
         fields = fields.double()
-        means = torch.stack([finite_mean(fields[..., c], c) for c in range(fields.shape[-1])])
+        means = finite_means(fields)
         rings = fields - means
         if self._order is not None:
             rings = torch.zeros_like(rings).index_copy(0, self._order, rings)

@@ -96,6 +96,18 @@ def centred(field: Tensor, channel: int, scratch: Tensor | None = None) -> tuple
     return scratch.sub_(mean), mean
 
 
+def finite_means(fields: Tensor) -> Tensor:
+    """Return the (C,) means of (..., C) fields.
+
+    Args:
+        fields: Values, channels last.
+
+    Raises:
+        InputError: If a value is not finite; the message contains the index of the first such value.
+    """
+    return torch.stack([finite_mean(fields[..., c], c) for c in range(fields.shape[-1])])
+
+
 def finite_mean(field: Tensor, channel: int) -> Tensor:
     """Return the mean of one channel, a scalar in the field's precision.
 

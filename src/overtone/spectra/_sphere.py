@@ -11,7 +11,7 @@ from torch import Tensor
 
 from overtone.errors import InputError
 from overtone.spectra._bands import Bands
-from overtone.spectra._inputs import channels_last, finite_mean
+from overtone.spectra._inputs import channels_last, finite_means
 from overtone.spectra._legendre import DegreeTransform, LegendreSums
 from overtone.spectra._sphere_grid import SphereGrid
 
@@ -122,7 +122,7 @@ class SphereTransform(DegreeTransform):
                 "values",
             )
         fields = fields[:, : self.grid.longitudes].double()
-        means = torch.stack([finite_mean(fields[..., c], c) for c in range(fields.shape[-1])])
+        means = finite_means(fields)
         orders = torch.fft.rfft(fields - means, dim=1, norm="forward")[:, : self._degree + 1]
         return self._with_poles(orders), means
 

@@ -13,7 +13,7 @@ from overtone.spectra._band_transform import BandTransform
 from overtone.spectra._bands import Bands
 from overtone.spectra._grid import GridTransform
 from overtone.spectra._grid_modes import GridModes
-from overtone.spectra._inputs import finite_mean
+from overtone.spectra._inputs import finite_means
 
 
 @final
@@ -114,7 +114,7 @@ class WindowedTransform(BandTransform):
             InputError: If the shape is wrong, or a value is complex or not finite.
         """
         fields = self._grid._fields(values, "values")
-        means = torch.stack([finite_mean(fields[..., c], c) for c in range(fields.shape[-1])])
+        means = finite_means(fields)
         centred = fields - means
         windowed = centred
         for axis in self._box.even:
