@@ -1,5 +1,8 @@
 """Choices on equations whose answers are known, and on measurements; kernel solutions and what they are not."""
 
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
@@ -11,7 +14,7 @@ from overtone.fitting import ModelConfig
 from overtone.operators import ChoiceVerdict
 from overtone.operators import _choose as choosing
 from overtone.operators._choose import _winner
-from overtone.operators._features import FourierFeatures
+from overtone.operators._features import Applied, FourierFeatures
 from overtone.operators._folds import fold_losses
 from overtone.operators._kernel import zero_loss
 from overtone.operators._least_squares import solve
@@ -192,6 +195,30 @@ def test_losses_over_splits_are_those_of_each_split():
             fitted, held_out = measured.split(0.25, derive_seed(0, "fold", str(number)))
             product *= float(held_out.loss(solve(fitted, features, ridge, known))) / zero_loss(held_out)
         assert values[position] == pytest.approx(product**0.2, rel=1e-6)
+
+
+def test_features_are_mapped_together_as_one_by_one():
+    rng = np.random.default_rng(0)
+    full = rng.standard_normal((7, 6, 2)) + 1j * rng.standard_normal((7, 6, 2))
+    for complex_values in (False, True):
+        whole = signals.kspace(full, rng.random((7, 6)) < 0.6, complex_values=complex_values)
+        # A part of a part of the measurements reads the same image of the features.
+        problem, _ = whole.split(0.2)[0].split(0.3, 1)
+        features = FourierFeatures.of([(0.2, 0.2)], 4, 0)
+        single = replace(problem.terms[0], operator=lambda x, v, one=problem.terms[0].operator: one(x, v))
+        known = checks(problem)
+        together, separate = (
+            Applied(replace(problem, terms=(term,)), features, known).system()
+            for term in (problem.terms[0], single)
+        )
+        for a, b in zip(together, separate, strict=True):
+            assert a.shape == b.shape
+            assert float((a - b).abs().max()) < 1e-13
+        losses = [
+            fold_losses(replace(problem, terms=(term,)), features, known, 0.25, 0)
+            for term in (problem.terms[0], single)
+        ]
+        assert losses[0] == pytest.approx(losses[1], rel=1e-8)
 
 
 def test_a_function_that_builds_networks_is_as_good_as_settings():

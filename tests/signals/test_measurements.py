@@ -157,3 +157,13 @@ def test_a_bandwidth_is_chosen_for_blurred_samples():
     # A picture of smooth ellipses needs a few cycles; sixteen leave waves free between the samples.
     assert choice.best.cycles == 1.0
     assert choice.sigma == (1 / 24, 1 / 24)
+
+
+def test_maps_of_columns_treat_each_alike_and_others_are_refused():
+    grid = signals.Grid.unit_box((6,))
+    matrix = torch.eye(6, dtype=torch.float64)[::2]
+    data = torch.ones(3, 1)
+    problem = signals.measured(lambda v: matrix @ v, lambda w: matrix.T @ w, data, grid, batched=True)
+    assert problem.terms[0].operator.batched
+    with pytest.raises(InputError, match="pass batched=False"):
+        signals.measured(lambda v: matrix @ v[:, :1], lambda w: matrix.T @ w, data, grid, batched=True)

@@ -16,7 +16,7 @@ from overtone.operators._kernel import domain_points
 from overtone.operators._least_squares import Solution
 from overtone.operators._linear_part import Check, linear_part
 from overtone.operators._symbol import Symbol
-from overtone.signals import Measured
+from overtone.signals import Grid, Measured
 from overtone.spectra import axis_grid
 
 SHARE = 0.99
@@ -132,15 +132,17 @@ def solution_frequencies(
     result = []
     for axis in range(geometry.axes):
         lines = 1 if geometry.axes == 1 else LINES
+        # Of a field on a grid, half its spacing resolves what its samples can hold.
+        count = min(LINE, 2 * geometry.shape[axis]) if isinstance(geometry, Grid) else LINE
         start = domain_points(problem, lines, seed)
-        spacing = geometry.extent[axis] / LINE
+        spacing = geometry.extent[axis] / count
         steps = geometry.origin[axis] + spacing * (
-            torch.arange(LINE, dtype=torch.float64, device="cpu") + 0.5
+            torch.arange(count, dtype=torch.float64, device="cpu") + 0.5
         )
-        x = start[None].repeat(LINE, 1, 1)
+        x = start[None].repeat(count, 1, 1)
         x[..., axis] = steps[:, None]
         with torch.no_grad():
-            values = field(x.reshape(-1, geometry.axes)).double().reshape(LINE, -1)
+            values = field(x.reshape(-1, geometry.axes)).double().reshape(count, -1)
         spectrum = axis_grid(values, 0, (spacing,), channel_axis=-1)
         power = spectrum.power[1:].sum(1).cpu().cumsum(0)
         if not float(power[-1]) > 0:

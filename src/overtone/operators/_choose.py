@@ -22,11 +22,18 @@ from overtone.operators._derivatives import multi_indices
 from overtone.operators._dominant import with_dominant_apart
 from overtone.operators._features import Applied, Builder, ConfiguredNetwork, NetworkFeatures
 from overtone.operators._folds import is_measurement
-from overtone.operators._kernel import KernelSolution, domain_points, kernel_solution, zero_loss
+from overtone.operators._kernel import (
+    KernelSolution,
+    domain_points,
+    kernel_solution,
+    samples_solution,
+    zero_loss,
+)
 from overtone.operators._least_squares import RidgeSolver, Solution, solve
 from overtone.operators._linear_part import Check, checks, linear_part
 from overtone.operators._training import LEARNING_RATE, train_network
 from overtone.signals import Measured, Term
+from overtone.signals._measured import maps_columns
 
 CYCLES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 """Standard deviations of Gaussian frequencies that are tried, in cycles per domain."""
@@ -235,8 +242,13 @@ def choose_bandwidth(
         else _candidate(fitted, held_out, builder, c, sigma, known, zero, seed)
         for c, sigma in zip(ladder, sigmas, strict=True)
     ]
-    kernel = kernel_solution(fitted, held_out, sigmas, known, seed=seed)
     verdict, entrants = _entrants(problem, candidates, known)
+    kernel = (
+        # Plain features have no harmonics, so that their best frequencies are two to four times as high.
+        samples_solution(fitted, held_out, sigmas[entrants[0] + 1 :][:2] or sigmas[-1:], seed=seed)
+        if samples and all(map(maps_columns, problem.terms))
+        else kernel_solution(fitted, held_out, sigmas, known, seed=seed)
+    )
     if len(entrants) > 1:
         part = RACE if verdict is ChoiceVerdict.RACED else PILOT
         judge = _Judge(problem, held_out, zero, kernel if kernel.trusted else None, seed)

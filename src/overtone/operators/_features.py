@@ -19,6 +19,7 @@ from overtone.nn._networks.mlp import Network
 from overtone.operators._derivatives import MultiIndex, derivatives, multi_indices
 from overtone.operators._linear_part import Check, linear_part
 from overtone.signals import Measured, Term
+from overtone.signals._measured import Selected, maps_columns
 
 Builder: TypeAlias = Callable[[tuple[float, ...], int], nn.Module]
 """From a bandwidth per axis, in cycles per unit, and a seed to an untrained network of physical coordinates."""
@@ -250,7 +251,66 @@ class Applied:
             part = linear_part(term, self.problem.outputs, order=order).reduced()
             jets = derivatives(self.features, term.points.double(), part.indices)
             return part.columns(jets).flatten(0, 1).flatten(1), part.value.flatten()
+        if not term.derivatives and maps_columns(term):
+            return _columns_at_once(term, self.features, self.problem)
         return _columns_one_by_one(term, self.features, self.problem)
+
+
+BATCH = 2**22
+"""Values that an operator is applied to at once, in a batch of features."""
+
+
+def samples_images(terms: Sequence[Term], features: Features) -> list[Tensor]:
+    """Return maps of samples applied to every feature, (M, F) per term, in batches.
+
+    Args:
+        terms: Terms whose operators map each column of their values for itself.
+        features: The features.
+    """
+    # Parts of the same measurements read the same image.
+    tables: dict[int, Tensor] = {}
+    images: dict[int, Tensor] = {}
+    result = []
+    for term in terms:
+        operator = term.operator.operator if isinstance(term.operator, Selected) else term.operator
+        if id(operator) not in images:
+            with torch.no_grad():
+                if id(term.points) not in tables:
+                    tables[id(term.points)] = features(term.points.double())
+                table = tables[id(term.points)]
+                parts = table.split(max(1, BATCH // len(table)), dim=1)
+                images[id(operator)] = torch.cat([operator(term.points, part) for part in parts], dim=1)
+        image = images[id(operator)]
+        result.append(image[term.operator.mask] if isinstance(term.operator, Selected) else image)
+    return result
+
+
+def _columns_at_once(term: Term, features: Features, problem: Measured) -> tuple[Tensor, Tensor]:
+    """The operator applied to each feature, the same in each channel."""
+    (images,), channels = samples_images([term], features), len(problem.channels)
+    # Row (m, c) has the images of the features in channel c alone.
+    identity = torch.eye(channels, dtype=images.dtype, device=images.device)
+    matrix = torch.einsum("mf,cd->mcdf", images, identity)
+    return matrix.flatten(0, 1).flatten(1), -term.data.flatten().to(images.dtype)
+
+
+def shared_system(problem: Measured, features: Features) -> tuple[Tensor, Tensor]:
+    """Return A (R, F) and r (R, C) with weighted residuals r of the zero field; all channels have the same A.
+
+    Args:
+        problem: A field known through maps that treat each channel alike.
+        features: The features.
+    """
+    matrices, starts = [], []
+    for term, image in zip(problem.terms, samples_images(problem.terms, features), strict=True):
+        scale = math.sqrt(term.weight / term.data.numel())
+        matrix, start = image * scale, -term.data.reshape(term.size, -1) * scale
+        if matrix.is_complex() and not problem.complex_values:
+            # Complex residuals of real coefficients: real and imaginary parts are rows of their own.
+            matrix, start = (torch.cat([part.real, part.imag]) for part in (matrix, start))
+        matrices.append(matrix)
+        starts.append(start)
+    return torch.cat(matrices), torch.cat(starts)
 
 
 def _columns_one_by_one(term: Term, features: Features, problem: Measured) -> tuple[Tensor, Tensor]:

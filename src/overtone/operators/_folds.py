@@ -10,10 +10,11 @@ import torch
 from torch import Tensor
 
 from overtone._utils.seeding import derive_seed
-from overtone.operators._features import Applied, Features
-from overtone.operators._least_squares import RidgeSolver
+from overtone.operators._features import Applied, Features, shared_system
+from overtone.operators._least_squares import NormalEquations
 from overtone.operators._linear_part import Check
 from overtone.signals import Measured
+from overtone.signals._measured import maps_columns
 
 SPLITS = 5
 """Splits of the groups: a single one holds out the low frequencies of k-space, or does not."""
@@ -39,25 +40,40 @@ def fold_losses(
         share: Part of the groups that is held out.
         seed: Seed of the splits.
     """
-    matrix, start = Applied(problem, features, checks).system()
+    matrix, start = (
+        shared_system(problem, features)
+        if all(maps_columns(term) for term in problem.terms)
+        else _as_columns(*Applied(problem, features, checks).system())
+    )
+    channels = start.shape[1]
+    # Normal equations of all rows once: those of a split are theirs less those of what is held out.
+    whole, right = matrix.mH @ matrix, matrix.mH @ start
     logarithms = torch.zeros(len(RIDGES), dtype=torch.float64, device="cpu")
     for number in range(SPLITS):
-        held_out, weights = _rows(problem, share, derive_seed(seed, "fold", str(number)))
+        held_out, weights = _rows(problem, share, derive_seed(seed, "fold", str(number)), channels)
+        other, offset, scale = matrix[held_out], start[held_out], weights[held_out, None]
         # A split of few groups alone holds out all of them and none: they are fitted, too.
-        fitted_rows = ~held_out if not bool(held_out.all()) else held_out
-        fitted, other = matrix[fitted_rows], matrix[held_out]
-        decomposed = RidgeSolver(fitted)
-        offset, scale = start[held_out], weights[held_out]
+        alone = bool(held_out.all())
+        fitted = whole if alone else whole - other.mH @ other
+        decomposed = NormalEquations(fitted)
+        product = right if alone else right - other.mH @ offset
         zero = float((offset.abs().square() * scale).sum())
         for position, ridge in enumerate(RIDGES):
-            residual = other @ decomposed.solve(-start[fitted_rows], ridge) + offset
+            residual = offset - other @ decomposed.solve(product, ridge)
             loss = float((residual.abs().square() * scale).sum())
             logarithms[position] += math.log(max(loss / zero, 1e-300)) if zero > 0 else 0.0
     return tuple((logarithms / SPLITS).exp().tolist())
 
 
-def _rows(problem: Measured, share: float, seed: int) -> tuple[Tensor, Tensor]:
-    """Which rows of the whole system are held out, and the factors that make their sums means."""
+def _as_columns(matrix: Tensor, start: Tensor) -> tuple[Tensor, Tensor]:
+    return matrix, start[:, None]
+
+
+def _rows(problem: Measured, share: float, seed: int, channels: int) -> tuple[Tensor, Tensor]:
+    """Which rows of the whole system are held out, and the factors that make their sums means.
+
+    A functional has a row for each of its data, or one for `channels` of them together.
+    """
     masks, factors = [], []
     positions = replace(
         problem,
@@ -71,7 +87,7 @@ def _rows(problem: Measured, share: float, seed: int) -> tuple[Tensor, Tensor]:
     for term, part in zip(problem.terms, held_out.terms, strict=True):
         mask = torch.zeros(term.size, dtype=torch.bool, device="cpu")
         mask[part.data.cpu()] = True
-        rows = mask.repeat_interleave(max(1, term.data[0].numel()))
+        rows = mask.repeat_interleave(max(1, term.data[0].numel() // channels))
         if term.data.is_complex() and not problem.complex_values:
             rows = rows.repeat(2)
         masks.append(rows)

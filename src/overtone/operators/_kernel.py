@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
@@ -12,13 +12,17 @@ from torch import Tensor
 
 from overtone._utils.display import Displayed
 from overtone._utils.seeding import derive_seed
-from overtone.operators._features import Applied, FourierFeatures
+from overtone.operators._features import Applied, FourierFeatures, shared_system
 from overtone.operators._least_squares import RidgeSolver, Solution, solve
 from overtone.operators._linear_part import Check
 from overtone.signals import Measured
 
 RIDGES = (1e-28, 1e-24, 1e-20, 1e-16, 1e-12, 1e-8, 1e-4)
 """Ridges tried, relative to the largest eigenvalue; held-out residuals choose."""
+
+SAMPLES_RIDGES, EXACT_RIDGES = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6), (1e-8, 1e-10, 1e-12)
+"""Ridges tried on measurements of samples, and further ones where no noise is known: smaller ones fit noise where no
+held-out measurement shows it."""
 
 FREQUENCIES = {1: 150, 2: 300}
 """Random frequencies per number of axes; that of two axes for more."""
@@ -126,6 +130,57 @@ def kernel_solution(
     few, many = undetermined(train, field, checks)
     relative = math.sqrt(loss / zero) if zero > 0 else math.sqrt(loss)
     return KernelSolution(field, sigma, ridge, relative, few, many, field.converged)
+
+
+def samples_solution(
+    train: Measured, held_out: Measured, sigmas: Sequence[tuple[float, ...]], *, seed: int = 0
+) -> KernelSolution:
+    """As `kernel_solution`, of measurements whose maps treat each column alike, from normal equations.
+
+    Args:
+        train: The functionals to fit.
+        held_out: Those that choose.
+        sigmas: Standard deviations of frequencies to try, per axis.
+        seed: Seed of the frequencies.
+    """
+    count = FREQUENCIES.get(train.geometry.axes, FREQUENCIES[2])
+    ridges = SAMPLES_RIDGES if any(term.noise for term in train.terms) else SAMPLES_RIDGES + EXACT_RIDGES
+    results = []
+    for sigma in sigmas:
+        features = FourierFeatures.of([sigma], count, derive_seed(seed, "kernel"))
+        # Both parts read the same images of the features.
+        whole, starts = shared_system(replace(train, terms=train.terms + held_out.terms), features)
+        rows = (
+            len(whole) * sum(t.size for t in train.terms) // sum(t.size for t in train.terms + held_out.terms)
+        )
+        (matrix, other), (start, offset) = (x.split([rows, len(x) - rows]) for x in (whole, starts))
+        power, vectors = torch.linalg.eigh(matrix.mH @ matrix)
+        product = vectors.mH @ (matrix.mH @ -start)
+        for ridge in ridges:
+            damped = power.clamp(min=0) + ridge * power[-1]
+            solution = vectors @ (product / damped[:, None])
+            loss = float((other @ solution + offset).abs().square().sum())
+            if math.isfinite(loss):
+                results.append((loss, ridge, sigma, Solution(features, solution.T, 0.0), matrix))
+    loss, ridge, sigma, field, matrix = min(results, key=lambda one: one[0])
+    zero = float(sum(t.weight * t.data.abs().square().mean() for t in held_out.terms))
+    few, many = _undetermined_samples(train, field, matrix)
+    relative = math.sqrt(loss / zero) if zero > 0 else math.sqrt(loss)
+    return KernelSolution(field, sigma, ridge, relative, few, many, True)
+
+
+def _undetermined_samples(problem: Measured, field: Solution, matrix: Tensor) -> tuple[int, int]:
+    """As `undetermined`, from the operator's matrix and the values of the features at the samples."""
+    values = field.features(problem.terms[0].points.double()).to(matrix.dtype)
+    power, vectors = torch.linalg.eigh(values.mH @ values / len(values))
+    large = power > RESOLVED**2 * power[-1]
+    images = matrix @ (vectors[:, large] / power[large].sqrt())
+    gram = images.mH @ images if len(images) >= images.shape[1] else images @ images.mH
+    singular = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()
+    fields, channels = int(large.sum()), len(problem.channels)
+    missing = max(0, fields - len(singular))
+    few = missing + int((singular < UNDETERMINED * singular.median()).sum())
+    return channels * few, channels * fields
 
 
 def undetermined(problem: Measured, field: Solution, checks: Sequence[Check]) -> tuple[int, int]:

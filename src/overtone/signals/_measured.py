@@ -176,12 +176,24 @@ class Term:
         groups = None if self.groups is None else self.groups[mask]
         if self.local:
             return replace(self, points=self.points[mask], data=self.data[mask], groups=groups)
-        return replace(self, operator=_Selected(self.operator, mask), data=self.data[mask], groups=groups)
+        operator, whole = self.operator, mask
+        if isinstance(operator, Selected):
+            # One mask of all functionals, so that terms of one operator can share what it makes of features.
+            whole = operator.mask.clone()
+            whole[operator.mask] = mask
+            operator = operator.operator
+        return replace(self, operator=Selected(operator, whole), data=self.data[mask], groups=groups)
 
 
+@final
 @dataclass(frozen=True, eq=False)
-class _Selected:
-    """Some of an operator's functionals."""
+class Selected:
+    """Some of an operator's functionals.
+
+    Attributes:
+        operator: The operator.
+        mask: (M,) bool, which of its functionals.
+    """
 
     operator: Operator
     mask: Tensor
@@ -313,10 +325,12 @@ class SamplesOperator:
     Attributes:
         forward: From values (P, C) to functionals (M, ...).
         adjoint: From functionals (M, ...) to values (P, C); the conjugate transpose for complex maps.
+        batched: Whether `forward` maps any number of columns, each for itself.
     """
 
     forward: SamplesMap
     adjoint: SamplesMap
+    batched: bool = False
 
     def __call__(self, points: Tensor, values: Tensor) -> Tensor:
         """Return the functionals of values (P, C) at the points, which the map knows."""
@@ -325,6 +339,16 @@ class SamplesOperator:
             return self.forward(values)
         result: Tensor = _WithAdjoint.apply(values, self.forward, self.adjoint)
         return result
+
+
+def maps_columns(term: Term) -> bool:
+    """Return whether a term's operator maps values (P, n) of any n to (M, n), each column for itself.
+
+    Args:
+        term: A term of a problem.
+    """
+    operator = term.operator.operator if isinstance(term.operator, Selected) else term.operator
+    return isinstance(operator, SamplesOperator) and operator.batched
 
 
 def measured(
@@ -338,6 +362,7 @@ def measured(
     weight: float = 1.0,
     channels: Sequence[str] = ("value",),
     complex_values: bool = False,
+    batched: bool = False,
     name: str = "measurements",
 ) -> Measured:
     """Return a field known through a linear map of its samples.
@@ -354,16 +379,18 @@ def measured(
         weight: Factor of the mean square in the loss.
         channels: One name per channel of the field.
         complex_values: Whether the field is complex.
+        batched: Whether the maps take values (P, n) of any n and treat each column alike, as a matrix product does: the
+            choice of a bandwidth then applies them to all features at once.
         name: Description, for titles and tables.
 
     Raises:
-        InputError: If shapes differ, data or functionals are not finite, the map is not linear, or the adjoint is that
-            of another map; the message says by how much.
+        InputError: If shapes differ, data or functionals are not finite, the map is not linear, mixes columns although
+            `batched`, or the adjoint is that of another map; the message says by how much.
     """
     data = data if isinstance(data, Tensor) and data.is_complex() else _tensor(data)
     numbers = None if groups is None else torch.as_tensor(groups, device=data.device).to(torch.int64)
     points = geometry.coords().to(data.device)
-    operator = SamplesOperator(forward, adjoint)
+    operator = SamplesOperator(forward, adjoint, batched)
     term = Term(name, operator, points, data, weight, numbers, noise=noise)
     _check_map(operator, (len(points), len(channels)), data, complex_values)
     return Measured(geometry, (term,), tuple(channels), complex_values, name)
@@ -406,6 +433,8 @@ def _check_map(operator: SamplesOperator, shape: tuple[int, int], data: Tensor, 
             "subtract what the map adds from the data",
             "forward",
         )
+    if operator.batched:
+        _check_columns(operator, v, image)
     back = operator.adjoint(w)
     if back.shape != v.shape:
         raise InputError(
@@ -426,4 +455,20 @@ def _check_map(operator: SamplesOperator, shape: tuple[int, int], data: Tensor, 
             f"a relative difference of {mismatch:.2g} on random vectors",
             "pass the (conjugate) transpose of the map with the same factors",
             "adjoint",
+        )
+
+
+def _check_columns(operator: SamplesOperator, v: Tensor, image: Tensor) -> None:
+    """Refuse maps whose images of several columns are not those of each."""
+    together = operator.forward(torch.cat([2 * v, v], dim=1))
+    expected = torch.cat([2 * image, image], dim=1) if image.ndim == 2 else image[:0]
+    if (
+        together.shape != expected.shape
+        or float((together - expected).abs().max()) > ADJOINT_TOLERANCE * image.abs().max()
+    ):
+        raise InputError(
+            "a map that treats each column of its values alike",
+            "other images of two columns together than of each",
+            "pass batched=False",
+            "forward",
         )

@@ -79,19 +79,26 @@ def kspace(
         )
     grid = _grid(shape, spacing, unit, periodic=True)
     values = torch.from_numpy(array.reshape(*shape, -1).astype(np.complex128))
-    chosen, axes = torch.from_numpy(measured_at), tuple(range(len(shape)))
+    chosen = torch.from_numpy(measured_at)
+
+    # The shifts of frequency 0 and of the origin are permutations, of the samples and of the coefficients read.
+    order = np.fft.ifftshift(np.arange(math.prod(shape)).reshape(shape))
+    samples = torch.from_numpy(order.reshape(-1).copy())
+    coefficients = torch.from_numpy(np.fft.fftshift(np.arange(order.size).reshape(shape))[measured_at])
+    inner = tuple(range(-len(shape), 0))
 
     def forward(field: Tensor) -> Tensor:
-        picture = field.reshape(*shape, -1).to(torch.complex128)
-        centred = torch.fft.ifftshift(picture, dim=axes)
-        return torch.fft.fftshift(torch.fft.fftn(centred, dim=axes, norm="ortho"), dim=axes)[chosen]
+        # Columns first: transforms of contiguous pictures are several times faster.
+        pictures = field.T[:, samples].reshape(-1, *shape).to(torch.complex128)
+        return torch.fft.fftn(pictures, dim=inner, norm="ortho").flatten(1)[:, coefficients].T
 
-    def adjoint(coefficients: Tensor) -> Tensor:
-        whole = torch.zeros(*shape, coefficients.shape[-1], dtype=torch.complex128, device="cpu")
-        whole[chosen] = coefficients.to(torch.complex128)
-        centred = torch.fft.ifftn(torch.fft.ifftshift(whole, dim=axes), dim=axes, norm="ortho")
-        field = torch.fft.fftshift(centred, dim=axes).reshape(-1, coefficients.shape[-1])
-        return field if complex_values else field.real
+    def adjoint(data: Tensor) -> Tensor:
+        whole = torch.zeros(data.shape[-1], order.size, dtype=torch.complex128, device=data.device)
+        whole[:, coefficients] = data.T.to(torch.complex128)
+        pictures = torch.fft.ifftn(whole.reshape(-1, *shape), dim=inner, norm="ortho").flatten(1)
+        field = torch.empty_like(pictures)
+        field[:, samples] = pictures
+        return field.T if complex_values else field.T.real
 
     return measured(
         forward,
@@ -102,6 +109,7 @@ def kspace(
         noise=noise,
         channels=_names(values.shape[-1]),
         complex_values=complex_values,
+        batched=True,
         name=name,
     )
 
@@ -184,6 +192,7 @@ def projections(
         _grid((side, side), spacing, unit),
         groups=np.repeat(np.arange(len(turns)), data.shape[1]),
         noise=noise,
+        batched=True,
         name=name,
     )
     return problem if source_distance is not None else replace(problem, angles=tuple(turns.tolist()))
@@ -319,6 +328,7 @@ def blurred(
         _grid(shape, spacing, unit),
         noise=noise,
         channels=_names(values.shape[-1]),
+        batched=True,
         name=name,
     )
 
