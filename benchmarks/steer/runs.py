@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 
-from benchmarks.steer.battery import DEPTH, FEATURES, RATES, WIDTH, Case, build, model
+from benchmarks.steer.battery import DEPTH, Case, build, model
 from overtone._config import Choosing
 from overtone._training import TrainingConfig, train
 from overtone.nn._build import build_field
@@ -35,10 +35,10 @@ def trained(
         seed: Seeds network, batches and noise.
     """
     torch.set_num_threads(1)
-    case = Case(signal, noise, network, steps)
+    case = Case(signal, noise, network, steps, seed)
     data = build(signal, noise, seed)
     bandwidth = tuple(c / e for c, e in zip(cycles, data.geometry.extent, strict=True))
-    field = build_field(data, model(network, bandwidth), seed)
+    field = build_field(data, model(case, bandwidth), seed)
     assert data.clean is not None
     assert data.ignored is not None
     held = data.held_out_index[:TESTED]
@@ -57,7 +57,7 @@ def trained(
 
     began = time.perf_counter()
     due = LogSchedule(1.15).due
-    options = TrainingConfig(steps, batch=case.batch, lr=RATES[network], compile=False, seed=seed)
+    options = TrainingConfig(steps, batch=case.batch, lr=case.rate, compile=False, seed=seed)
     train(field, data, options, observe, wants=lambda step: step in STEPS_OF_TRIALS or due(step))
     return rows | {"seconds": time.perf_counter() - began, "peak": data.peak}
 
@@ -78,15 +78,13 @@ def chosen(signal: str, noise: float, network: str, steps: int, choose: str, see
         seed: Seeds network, batches and noise.
     """
     torch.set_num_threads(1)
-    case = Case(signal, noise, network, steps)
+    case = Case(signal, noise, network, steps, seed)
     data = build(signal, noise, seed)
-    size = RunSize(WIDTH, DEPTH, FEATURES, steps, case.batch, RATES[network])
-    training = TrainingConfig(steps, batch=case.batch, lr=RATES[network], compile=False, seed=seed)
+    size = RunSize(case.width, DEPTH, case.width, steps, case.batch, case.rate)
+    training = TrainingConfig(steps, batch=case.batch, lr=case.rate, compile=False, seed=seed)
     began = time.perf_counter()
     # The noise floor is measured by every fit, whatever its bandwidth: it is no part of the choice's cost.
-    plan = plan_model(
-        replace(data, clean=None), model(network, None), size, training, choose=Choosing(choose)
-    )
+    plan = plan_model(replace(data, clean=None), model(case, None), size, training, choose=Choosing(choose))
     return {
         "cycles": [b * e for b, e in zip(plan.bandwidth, data.geometry.extent, strict=True)],
         "trial_steps": plan.trial_steps,

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.steer.battery import BATTERIES, SEEDS, Case, grid
+from benchmarks.steer.battery import BATTERIES, Case, grid
 from overtone._sweeps import Local, Store, Task, sweep
 
 STORE = Path("steer-runs")
@@ -41,25 +41,25 @@ class Judged(NamedTuple):
     by_cycles: dict[float, float]
 
 
-def training(case: Case, cycles: Sequence[float], seed: int = 0) -> Task:
+def training(case: Case, cycles: Sequence[float]) -> Task:
     """The run of a case at one bandwidth, per axis in cycles per extent."""
-    settings = _settings(case, seed) | {"cycles": list(cycles)}
+    settings = _settings(case) | {"cycles": list(cycles)}
     return Task(f"{case.name}, {tuple(cycles)}", "benchmarks.steer.runs:trained", settings)
 
 
-def choice(case: Case, choose: str, seed: int = 0) -> Task:
+def choice(case: Case, choose: str) -> Task:
     """The choice of a case."""
-    settings = _settings(case, seed) | {"choose": choose}
+    settings = _settings(case) | {"choose": choose}
     return Task(f"{case.name}, {choose}", "benchmarks.steer.runs:chosen", settings)
 
 
-def _settings(case: Case, seed: int) -> dict[str, Any]:
+def _settings(case: Case) -> dict[str, Any]:
     return {
         "signal": case.signal,
         "noise": case.noise,
         "network": case.network,
         "steps": case.steps,
-        "seed": seed,
+        "seed": case.seed,
     }
 
 
@@ -73,13 +73,13 @@ def perform(tasks: Sequence[Task], store: Store) -> dict[str, Any]:
     return results
 
 
-def judge(cases: Sequence[Case], store: Store, seed: int = 0) -> list[Judged]:
+def judge(cases: Sequence[Case], store: Store) -> list[Judged]:
     """Train the grid of every case, choose, and compare."""
-    grids = {case: [training(case, cycles, seed) for cycles in grid(case)] for case in cases}
+    grids = {case: [training(case, cycles) for cycles in grid(case)] for case in cases}
     done = perform([task for tasks in grids.values() for task in tasks], store)
-    choices = {(case, how): choice(case, how, seed) for case in cases for how in CHOICES}
+    choices = {(case, how): choice(case, how) for case in cases for how in CHOICES}
     done |= perform(list(choices.values()), store)
-    runs = {key: _run_of(key[0], done[task.key]["cycles"], seed) for key, task in choices.items()}
+    runs = {key: _run_of(key[0], done[task.key]["cycles"]) for key, task in choices.items()}
     done |= perform(list({task.key: task for task in runs.values()}.values()), store)
     judged = []
     for case in cases:
@@ -107,15 +107,15 @@ def _rungs(case: Case) -> int:
     return next((k for k in range(1, len(middles)) if middles[k] <= middles[k - 1]), len(middles))
 
 
-def _run_of(case: Case, cycles: Sequence[float], seed: int) -> Task:
+def _run_of(case: Case, cycles: Sequence[float]) -> Task:
     """The run at a chosen bandwidth, that of the grid where it is one of the grid."""
     if case.network == "sine":
         # One frequency for all axes.
         cycles = [max(cycles)] * len(cycles) if len(set(grid(case)[0])) == 1 else cycles
     for candidate in grid(case):
         if all(abs(a / b - 1) < SAME for a, b in zip(candidate, cycles, strict=True)):
-            return training(case, candidate, seed)
-    return training(case, cycles, seed)
+            return training(case, candidate)
+    return training(case, cycles)
 
 
 def _middle(cycles: Sequence[float]) -> float:
@@ -130,7 +130,7 @@ def rows(store: Path) -> list[dict[str, Any]]:
     """Rows of all batteries: a summary by group, then every case."""
     table = []
     for battery, cases in BATTERIES.items():
-        judged = judge(cases, Store(store), SEEDS[battery])
+        judged = judge(cases, Store(store))
         table += _summary(f"{battery}, all", judged)
         for network in sorted({case.network for case in cases}):
             for group in ("1-D", "2-D", "3-D", "scattered"):
@@ -195,12 +195,9 @@ def main() -> None:
     arguments = parser.parse_args()
     cases = BATTERIES[arguments.battery]
     if arguments.grid:
-        seed = SEEDS[arguments.battery]
-        perform(
-            [training(case, cycles, seed) for case in cases for cycles in grid(case)], Store(arguments.store)
-        )
+        perform([training(case, cycles) for case in cases for cycles in grid(case)], Store(arguments.store))
         return
-    judged = judge(cases, Store(arguments.store), SEEDS[arguments.battery])
+    judged = judge(cases, Store(arguments.store))
     for row in [*_summary("all", judged), *(_row(j.case.name, j) for j in judged)]:
         print(row)
 

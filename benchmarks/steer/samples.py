@@ -1,0 +1,286 @@
+"""Signals of the batteries, on grids and at scattered points: made ones, measured ones and photographs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import matplotlib.cbook
+import numpy as np
+from skimage import data
+from skimage.io import imread
+from skimage.transform import resize
+
+from overtone import signals
+from overtone.signals import Grid, Signal
+
+_LINE = 384
+
+
+def _time(count: int = _LINE) -> np.ndarray:
+    return np.arange(count) / count
+
+
+def _plane(shape: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    rows, columns = np.meshgrid(*(np.arange(n) / n for n in shape), indexing="ij")
+    return rows, columns
+
+
+def _gauss(t: np.ndarray, centre: float, width: float) -> np.ndarray:
+    return np.exp(-0.5 * ((t - centre) / width) ** 2)
+
+
+def _picture(name: str, side: int, part: tuple[slice, slice] | None = None) -> np.ndarray:
+    whole = np.asarray(getattr(data, name)(), dtype=np.float64) / 255
+    cut = whole if part is None else whole[part]
+    shape = (side, side, *cut.shape[2:])
+    return np.asarray(resize(cut, shape, anti_aliasing=True))
+
+
+def _synthetic(signal: Signal[Grid]) -> np.ndarray:
+    return np.asarray(signal.grid_values[..., 0].numpy(), dtype=np.float64)
+
+
+def _square(first: int, last: int) -> tuple[slice, slice]:
+    return slice(first, last), slice(first, last)
+
+
+def _zone_plate(side: int) -> np.ndarray:
+    rows, columns = _plane((side, side))
+    return np.cos(2 * np.pi * 5 * ((rows - 0.2) ** 2 + (columns - 0.3) ** 2))
+
+
+def _rings(side: int) -> np.ndarray:
+    rows, columns = _plane((side, side))
+    radius = np.hypot(rows - 0.5, columns - 0.45)
+    return np.sin(2 * np.pi * 6 * radius) * np.exp(-2 * radius)
+
+
+def _wave_packet(side: int) -> np.ndarray:
+    rows, columns = _plane((side, side))
+    radius = np.hypot(rows - 0.4, columns - 0.55)
+    return np.exp(-8 * radius**2) * np.cos(2 * np.pi * 5 * (rows + columns))
+
+
+def _blob(side: int) -> np.ndarray:
+    t, y, x = np.meshgrid(*(np.arange(side) / side,) * 3, indexing="ij")
+    place = 0.5 + 0.3 * np.sin(2 * np.pi * t)
+    return np.exp(-((x - place) ** 2 + (y - 0.5) ** 2) / 0.02)
+
+
+def _sample(name: str) -> str:
+    """Path of a sample of matplotlib."""
+    return str(matplotlib.cbook.get_sample_data(name, asfileobj=False))
+
+
+def _terrain() -> np.ndarray:
+    return np.load(_sample("jacksboro_fault_dem.npz"))["elevation"][:344, :344].astype(np.float64)
+
+
+def _hopper() -> np.ndarray:
+    return imread(_sample("grace_hopper.jpg"))[:512, :512].mean(-1) / 255
+
+
+def _disparity() -> np.ndarray:
+    # Pixels without a match are infinite.
+    shift = data.stereo_motorcycle()[2][:500, :500].astype(np.float64)
+    return np.where(np.isfinite(shift), shift, 0.0)
+
+
+def _crossed_waves(side: int) -> np.ndarray:
+    rows, columns = _plane((side, side))
+    waves = ((2, 3, 1.0), (-4, 1, 0.7), (5, 5, 0.5), (1, -7, 0.3))
+    return sum(a * np.cos(2 * np.pi * (u * rows + v * columns) + u) for u, v, a in waves)  # type: ignore[return-value]
+
+
+def _cloth(side: int) -> np.ndarray:
+    rows, columns = _plane((side, side))
+    return np.tanh(3 * np.sin(2 * np.pi * 3 * rows)) * np.tanh(3 * np.sin(2 * np.pi * 4 * columns)) + rows
+
+
+def _spots(side: int) -> np.ndarray:
+    rows, columns = _plane((side, side))
+    places = np.random.default_rng(53).random((12, 4))
+    return sum(
+        (0.5 + h) * np.exp(-((rows - y) ** 2 + (columns - x) ** 2) / (2 * (0.03 + 0.07 * w) ** 2))
+        for y, x, w, h in places
+    )  # type: ignore[return-value]
+
+
+def _swirl(side: int) -> np.ndarray:
+    z, y, x = np.meshgrid(*(np.arange(side) / side - 0.5,) * 3, indexing="ij")
+    return np.cos(2 * np.arctan2(y, x) + 6 * np.hypot(x, y) + 5 * z) * np.exp(-4 * (x**2 + y**2))
+
+
+def _shell(side: int) -> np.ndarray:
+    z, y, x = np.meshgrid(*(np.arange(side) / side - 0.45,) * 3, indexing="ij")
+    return np.exp(-(((np.sqrt(x**2 + y**2 + 1.3 * z**2) - 0.3) / 0.08) ** 2))
+
+
+_make = signals.synthetic
+GRIDS: dict[str, Callable[[], np.ndarray]] = {
+    "tones": lambda: sum(np.sin(2 * np.pi * k * _time() + k) / k**0.5 for k in (3, 7, 19)),  # type: ignore[dict-item,return-value]
+    "chirp": lambda: np.sin(2 * np.pi * (2 * _time() + 19 * _time() ** 2)),
+    "fractal series": lambda: _synthetic(_make.power_law((_LINE,), 2.0, seed=3)),
+    "steps": lambda: np.floor(6 * _time() ** 1.7) + 0.5 * (_time() > 0.4),
+    "pulses": lambda: sum(_gauss(_time(), c, w) for c, w in ((0.2, 0.01), (0.45, 0.02), (0.8, 0.006))),  # type: ignore[dict-item,return-value]
+    "row of coins": lambda: np.asarray(data.coins()[150, :_LINE], dtype=np.float64) / 255,
+    "camera": lambda: _picture("camera", 32),
+    "astronaut": lambda: _picture("astronaut", 32),
+    "grass": lambda: _picture("grass", 40, _square(0, 160)),
+    "stripes": lambda: np.sin(2 * np.pi * 7 * _plane((40, 40))[1] + 2 * _plane((40, 40))[0]),
+    "disc": lambda: (np.hypot(_plane((36, 36))[0] - 0.4, _plane((36, 36))[1] - 0.55) < 0.27).astype(float),
+    "band noise": lambda: _synthetic(_make.band_noise((32, 32), 0.0, 4.0, seed=1)),
+    "rough field": lambda: _synthetic(_make.power_law((32, 32), 2.4, seed=5)),
+    "moon": lambda: _picture("moon", 48),
+    "letters": lambda: _picture("text", 48, (slice(40, 136), slice(60, 156))),
+    "zone plate": lambda: _zone_plate(40),
+    "camera 256": lambda: _picture("camera", 256),
+    "phantom volume": lambda: _synthetic(_make.phantom((12, 12, 12))),
+    "band volume": lambda: _synthetic(_make.band_noise((12, 12, 12), 0.0, 2.5, seed=2)),
+    "beats": lambda: sum(np.cos(2 * np.pi * k * _time() + 0.3 * k) for k in (9, 11, 26)),  # type: ignore[dict-item,return-value]
+    "falling chirp": lambda: np.sin(2 * np.pi * (30 * _time() - 13 * _time() ** 2)) * (1 - 0.6 * _time()),
+    "fractal path": lambda: _synthetic(_make.power_law((_LINE,), 1.6, seed=11)),
+    "saw": lambda: (5 * _time()) % 1.0 + 0.2 * np.sin(2 * np.pi * 2 * _time()),
+    "bursts": lambda: (
+        np.sin(2 * np.pi * 24 * _time()) * (_gauss(_time(), 0.3, 0.05) + 0.5 * _gauss(_time(), 0.75, 0.03))
+    ),
+    "row of brick": lambda: np.asarray(data.brick()[200, :_LINE], dtype=np.float64) / 255,
+    "coins": lambda: _picture("coins", 32),
+    "chelsea": lambda: _picture("chelsea", 32),
+    "gravel": lambda: _picture("gravel", 40, _square(100, 260)),
+    "waves along x": lambda: (
+        (np.sin(2 * np.pi * 5 * _plane((24, 64))[1]) + 0.5 * np.cos(2 * np.pi * 9 * _plane((24, 64))[1]))
+        * (1 + _plane((24, 64))[0])
+    ),
+    "horse": lambda: np.asarray(
+        resize(np.asarray(data.horse(), dtype=np.float64), (36, 36), anti_aliasing=True)
+    ),
+    "high band noise": lambda: _synthetic(_make.band_noise((32, 32), 2.0, 5.0, seed=21)),
+    "smooth field": lambda: _synthetic(_make.power_law((32, 32), 3.6, seed=23)),
+    "retina": lambda: _picture("retina", 40),
+    "page": lambda: _picture("page", 48, (slice(60, 156), slice(60, 156))),
+    "rings": lambda: _rings(40),
+    "cell 256": lambda: np.asarray(
+        resize(np.asarray(data.cell(), dtype=np.float64) / 255, (256, 256), anti_aliasing=True)
+    ),
+    "moving blob": lambda: _blob(12),
+    "fractal volume": lambda: _synthetic(_make.power_law((12, 12, 12), 3.0, seed=25)),
+    "three tones": lambda: sum(
+        a * np.sin(2 * np.pi * k * _time() + k) for k, a in ((5, 1), (14, 0.7), (31, 0.4))
+    ),  # type: ignore[dict-item,return-value]
+    "doppler": lambda: np.sqrt(_time() * (1 - _time())) * np.sin(2.1 * np.pi / (_time() + 0.05)),
+    "blocks": lambda: np.repeat(np.random.default_rng(31).standard_normal(12), _LINE // 12),
+    "rising series": lambda: _synthetic(_make.power_law((_LINE,), 2.4, seed=31)) + 2 * _time(),
+    "modulated": lambda: (1 + 0.8 * np.sin(2 * np.pi * 2 * _time())) * np.sin(2 * np.pi * 17 * _time()),
+    "row of camera": lambda: np.asarray(data.camera()[256, :_LINE], dtype=np.float64) / 255,
+    "rocket": lambda: _picture("rocket", 32),
+    "clock": lambda: _picture("clock", 36),
+    "brick": lambda: _picture("brick", 40, _square(40, 240)),
+    "hubble": lambda: _picture("hubble_deep_field", 40, _square(200, 400)),
+    "checks": lambda: (np.floor(5 * _plane((36, 36))[0]) + np.floor(4 * _plane((36, 36))[1])) % 2,
+    "wave packet": lambda: _wave_packet(36),
+    "fractal sheet": lambda: _synthetic(_make.power_law((36, 36), 2.0, seed=41)),
+    "band box": lambda: _synthetic(_make.band_noise((12, 12, 12), 1.0, 3.0, seed=44)),
+    "glide": lambda: np.cos(2 * np.pi * 18 * np.log1p(1.5 * _time())) * (0.4 + _time()),
+    "eeg": lambda: np.fromfile(_sample("eeg.dat"), dtype=float)[:_LINE],
+    "stock": lambda: np.asarray(np.load(_sample("goog.npz"))["price_data"]["close"][100 : 100 + _LINE]),
+    "stairs": lambda: np.repeat(np.random.default_rng(51).standard_normal(16).cumsum(), _LINE // 16),
+    "voices": lambda: sum(
+        a * np.sin(2 * np.pi * k * _time() + 2 * k) for k, a in ((4, 1), (6.5, 0.6), (13, 0.8), (22, 0.3))
+    ),  # type: ignore[dict-item,return-value]
+    "mountains": lambda: resize(_terrain(), (32, 32), anti_aliasing=True),
+    "coffee": lambda: _picture("coffee", 32, (slice(0, 400), slice(0, 400))),
+    "crossed waves": lambda: _crossed_waves(32),
+    "tissue": lambda: _picture("immunohistochemistry", 32, _square(0, 256)),
+    "cloth": lambda: _cloth(32),
+    "swirl volume": lambda: _swirl(10),
+    "ringing": lambda: sum(
+        (_time() >= c) * np.exp(-9 * np.maximum(_time() - c, 0)) * np.sin(2 * np.pi * f * (_time() - c))
+        for c, f in ((0.0, 8), (0.3, 15), (0.62, 24))
+    ),  # type: ignore[dict-item,return-value]
+    "row of tissue": lambda: data.immunohistochemistry()[400, :_LINE].mean(-1) / 255,
+    "rough path": lambda: _synthetic(_make.power_law((_LINE,), 1.3, seed=52)),
+    "square waves": lambda: (
+        np.sign(np.sin(2 * np.pi * 4 * _time())) + 0.3 * np.sign(np.sin(2 * np.pi * 11 * _time()))
+    ),
+    "whistle": lambda: np.sin(2 * np.pi * (14 * _time() + 0.6 * np.sin(2 * np.pi * 3 * _time()))),
+    "hopper": lambda: resize(_hopper(), (32, 32), anti_aliasing=True),
+    "disparity": lambda: resize(_disparity(), (32, 32), anti_aliasing=True),
+    "spots": lambda: _spots(32),
+    "aneurysms": lambda: _picture("microaneurysms", 32),
+    "motorcycle": lambda: resize(
+        data.stereo_motorcycle()[0][100:400, 200:500].mean(-1) / 255, (32, 32), anti_aliasing=True
+    ),
+    "shell volume": lambda: _shell(10),
+    "smooth box": lambda: _synthetic(_make.power_law((12, 12, 12), 3.6, seed=45)),
+}
+
+
+def _camera_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    return _scattered(_picture("camera", 64), generator)
+
+
+def _coffee_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    return _scattered(_picture("coffee", 64).mean(-1), generator)
+
+
+def _bumps_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    places = generator.random((700, 2)) * [4.0, 4.0]
+    centres = [(1.0, 1.2, 0.3), (2.6, 3.0, 0.5), (3.3, 0.9, 0.15)]
+    values = sum(np.exp(-((places - (x, y)) ** 2).sum(1) / (2 * w * w)) for x, y, w in centres)
+    return places, np.asarray(values)
+
+
+def _spiral_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    places = generator.normal(size=(800, 2)) * 0.3
+    radius, angle = np.hypot(*places.T), np.arctan2(*places.T)
+    return places, np.cos(2 * angle + 12 * radius) * np.exp(-2 * radius)
+
+
+def _rocket_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    return _scattered(_picture("rocket", 64).mean(-1), generator)
+
+
+def _franke_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    places = generator.random((800, 2)) * [2.0, 1.0]
+    x, y = 4.5 * places[:, 0], 9 * places[:, 1]
+    hills = 0.75 * np.exp(-((x - 2) ** 2 + (y - 2) ** 2) / 4) + 0.5 * np.exp(
+        -((x - 7) ** 2 + (y - 3) ** 2) / 4
+    )
+    return places, hills - 0.2 * np.exp(-((x - 4) ** 2) - (y - 7) ** 2)
+
+
+def _sea_floor_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    heights = np.load(_sample("topobathy.npz"))["topo"][:64, :64].astype(np.float64)
+    return _scattered(heights, generator, 700)
+
+
+def _peaks_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    places = generator.random((700, 2)) * 6 - 3
+    x, y = places.T
+    peaks = (
+        3 * (1 - x) ** 2 * np.exp(-(x**2) - (y + 1) ** 2)
+        - 10 * (x / 5 - x**3 - y**5) * np.exp(-(x**2) - y**2)
+        - np.exp(-((x + 1) ** 2) - y**2) / 3
+    )
+    return places, peaks
+
+
+def _scattered(
+    picture: np.ndarray, generator: np.random.Generator, count: int = 900
+) -> tuple[np.ndarray, np.ndarray]:
+    side = len(picture)
+    places = np.stack(np.divmod(generator.choice(side * side, count, replace=False), side), 1)
+    return places / side, picture[places[:, 0], places[:, 1]]
+
+
+POINTS: dict[str, Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]] = {
+    "camera points": _camera_points,
+    "bumps points": _bumps_points,
+    "coffee points": _coffee_points,
+    "spiral points": _spiral_points,
+    "rocket points": _rocket_points,
+    "franke points": _franke_points,
+    "sea floor points": _sea_floor_points,
+    "peaks points": _peaks_points,
+}
