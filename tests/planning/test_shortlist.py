@@ -7,8 +7,11 @@ import pytest
 import torch
 
 from overtone import signals
+from overtone._config import Choosing, EncodingKind, ModelConfig, TrainingConfig
 from overtone.errors import InputError
+from overtone.nn._build import build_field
 from overtone.planning import _shortlist
+from overtone.planning._comparison import CLOSE_DB, FOURIER, BandwidthComparison, ladder_cycles
 from overtone.planning._shortlist import RidgeScorer, last_hidden
 
 
@@ -94,3 +97,42 @@ def test_narrow_networks_reach_the_units_of_a_regression_by_copies(width, copies
     RidgeScorer(split(), 100, 0).score(build)
     assert len(built) == _shortlist.DRAWS * copies
     assert len(set(built)) == len(built)
+
+
+def test_draws_that_follow_others_give_the_score_of_all_at_once():
+    built = []
+
+    def build(seed):
+        built.append(seed)
+        return network(seed)
+
+    scorer = RidgeScorer(split(), 200, 0)
+    whole = scorer.score(build, 20)
+    first = scorer.score(build, 20, draws=1)
+    assert first.draws == 1
+    assert first.spread_db > 0
+    assert scorer.score(build, 20, begun=first) == whole
+    assert built[3:] == built[:3]
+    last = scorer.score(build, 20, stopped_earlier=False)
+    assert (last.error, last.trial_error) == pytest.approx((whole.error, whole.trial_error))
+    assert last.best_error == last.error >= whole.best_error
+
+
+def test_bandwidths_that_a_single_draw_rules_out_get_no_others():
+    signal, built = split(120), []
+
+    def build(entry, seed):
+        built.append(entry)
+        model = ModelConfig(EncodingKind.GAUSSIAN, entry[1], width=256, features=64)
+        return build_field(signal, model, seed)
+
+    training = TrainingConfig(steps=300, compile=False)
+    comparison = BandwidthComparison(signal, build, FOURIER, training, Choosing.QUICK, 0, "cpu")
+    ladder = [(None, (cycles,)) for cycles in ladder_cycles(0.25, 30)]
+    result = comparison.compare(ladder)
+    draws = {entry[1]: built.count(entry) for entry in ladder}
+    best = sorted(result.candidates, key=lambda c: -c.shortlist_psnr)
+    # The chosen one is drawn once more, for what is to be expected of it.
+    assert [draws[c.bandwidth] for c in best[:3]] == [6, 3, 3]
+    assert draws[best[-1].bandwidth] == 1
+    assert best[2].shortlist_psnr - best[-1].shortlist_psnr > CLOSE_DB

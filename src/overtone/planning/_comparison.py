@@ -14,7 +14,7 @@ from overtone._config import Choosing, EncodingKind, TrainingConfig
 from overtone.nn import Field
 from overtone.planning._held_out import ALONE, FOLLOWED, FOLLOWED_WAVES, Gain, tie_threshold_db
 from overtone.planning._reasons import Reason, ReasonCode
-from overtone.planning._shortlist import SAMPLES, RidgeScore, RidgeScorer
+from overtone.planning._shortlist import DRAWS, SAMPLES, RidgeScore, RidgeScorer
 from overtone.planning._trials import TINY, Trial, TrialRunner
 from overtone.signals import Geometry, Signal
 
@@ -34,6 +34,10 @@ regressions are found not to rank this network, so that the trials alone decide.
 SHORTLIST_WEIGHT = 4.0
 """Weight of the shortlist's error against the trial's, both in dB: after few steps a trial shows speed more than
 quality."""
+
+CLOSE_DB = 1.0
+"""Difference of errors of a single draw of weights up to which the other draws are made as well: levels of draws differ
+by a standard deviation of 0.2 dB (median), and no design case has another shortlist than with all draws for all."""
 
 LOWER_DB = 0.5
 """Difference of outlooks up to which the lower of two candidates is taken, whose training takes longer to show."""
@@ -257,14 +261,12 @@ class BandwidthComparison:
         around = self._around(ladder[0], spectrum)
         tried = len(around) or self._count(len(ladder)) + len(others_of(ladder[0]))
         trial_steps = self._trial_steps(tried)
-        for entry in around or ladder:
-            self._score(entry, trial_steps)
+        self._score(around or ladder, trial_steps)
         axis_reasons = [] if around else self._refine_axes(trial_steps)
         ranked = sorted(self._scores, key=lambda entry: self._scores[entry].error)
         finalists = around or self._finalists(ranked, self._count(len(ladder)))
         extra = [entry for entry in others_of(ranked[0]) if entry not in finalists]
-        for entry in extra:
-            self._score(entry, trial_steps)
+        self._score(extra, trial_steps)
         finalists = list(dict.fromkeys([*finalists, *extra]))
         if trial_steps:
             for entry in finalists:
@@ -345,9 +347,36 @@ class BandwidthComparison:
         steps = min(MAX_TRIAL_STEPS, math.floor(TRIAL_SHARE * self._steps / count))
         return steps if steps >= MIN_TRIAL_STEPS else 0
 
-    def _score(self, entry: Entry, trial_steps: int) -> None:
-        if entry not in self._scores:
-            self._scores[entry] = self._scorer.score(lambda seed: self._build(entry, seed), trial_steps)
+    def _score(self, entries: Sequence[Entry], trial_steps: int, limit_db: float | None = None) -> None:
+        """Score entries, those beyond a limit by a single draw of weights.
+
+        Args:
+            entries: What to score.
+            trial_steps: Length of a trial.
+            limit_db: Level of the error in dB beyond which an entry is out of the question; `CLOSE_DB` above the worst
+                of the finalists if None.
+        """
+        for entry in entries:
+            if entry not in self._scores:
+                self._draw(entry, trial_steps, 1)
+        if limit_db is None:
+            # Where trials decide, the regressions say at most where to look.
+            exact = self._ranking.regressions_count and not self._ranking.octaves_below
+            count = self._count(len(entries)) if exact else 1
+            errors = sorted(self._scores[entry].error for entry in entries)[:count]
+            limit_db = _db(errors[-1]) + CLOSE_DB if errors else math.inf
+        for entry in entries:
+            if self._scores[entry].draws < DRAWS and _db(self._scores[entry].error) <= limit_db:
+                self._draw(entry, trial_steps, DRAWS)
+
+    def _draw(self, entry: Entry, trial_steps: int, draws: int) -> None:
+        self._scores[entry] = self._scorer.score(
+            lambda seed: self._build(entry, seed),
+            trial_steps,
+            draws=draws,
+            begun=self._scores.get(entry),
+            stopped_earlier=False,
+        )
 
     def _refine_axes(self, trial_steps: int) -> list[Reason]:
         """Try each axis of the best entry at a fourth and at four times its bandwidth; clear gains stay."""
@@ -362,15 +391,15 @@ class BandwidthComparison:
         for axis in range(axes):
             for factor in (1 / AXIS_FACTOR, AXIS_FACTOR):
                 tried = (kind, tuple(b * (factor if a == axis else 1.0) for a, b in enumerate(best[1])))
-                self._score(tried, trial_steps)
+                self._score([tried], trial_steps, _db(self._scores[best].error) + CLOSE_DB)
                 if _db(self._scores[best].error) - _db(self._scores[tried].error) > self.tolerance_db:
                     changed[axis] = tried[1][axis]
                     best = tried
                     break
         if changed:
             # The new shape has its own best size, within a factor of 2 of the one found for the old shape.
-            for factor in (1 / RATIO, RATIO):
-                self._score((kind, tuple(b * factor for b in best[1])), trial_steps)
+            sizes = [(kind, tuple(b * factor for b in best[1])) for factor in (1 / RATIO, RATIO)]
+            self._score(sizes, trial_steps)
         units = self._signal.geometry.units
         names = units if len(set(units)) == axes else tuple(f"axis {axis}" for axis in range(axes))
         values = {
@@ -404,10 +433,12 @@ class BandwidthComparison:
 
     def _result(self, chosen: Entry, axis_reasons: list[Reason]) -> Comparison:
         candidates = tuple(self._candidate(entry, entry == chosen) for entry in self._scores)
-        score, trial = self._scores[chosen], self._trials.get(chosen)
-        error = score.best_error
-        if trial is not None:
-            error = trial.outlook if chosen in self._followed else min(error, trial.error)
+        trial = self._trials.get(chosen)
+        if trial is not None and chosen in self._followed:
+            error = trial.outlook
+        else:
+            error = self._scorer.score(lambda seed: self._build(chosen, seed)).best_error
+            error = error if trial is None else min(error, trial.error)
         spent = sum(trial.steps for trial in self._trials.values())
         return Comparison(
             candidates,

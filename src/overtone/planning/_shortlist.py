@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import final
 
 import torch
@@ -46,12 +46,19 @@ class RidgeScore:
         trial_error: The same at the end of a trial.
         best_error: The same for the run stopped at its best moment.
         spread_db: Standard error of the error's level in dB, from the held-out samples and the draws together.
+        squares: (draws, ridges, held-out samples) squared errors, so that more draws can follow.
     """
 
     error: float
     trial_error: float
     best_error: float
     spread_db: float
+    squares: Tensor = field(repr=False, compare=False)
+
+    @property
+    def draws(self) -> int:
+        """Draws of weights behind the errors."""
+        return len(self.squares)
 
 
 @final
@@ -95,36 +102,53 @@ class RidgeScorer:
         mean = self._values[: self.samples].mean(0)
         return float((self._values[self.samples :] - mean).square().mean())
 
-    def score(self, build: Build, trial_steps: int = 1) -> RidgeScore:
+    def score(
+        self,
+        build: Build,
+        trial_steps: int = 1,
+        *,
+        draws: int = DRAWS,
+        begun: RidgeScore | None = None,
+        stopped_earlier: bool = True,
+    ) -> RidgeScore:
         """Return the error of the networks that a function builds.
 
         Args:
             build: The network of a seed.
             trial_steps: Length of a trial, for `RidgeScore.trial_error`.
+            draws: Draws of weights.
+            begun: The score of the first draws, which are not repeated.
+            stopped_earlier: Whether to look for the best moment of the run, at half of the regressions' cost; if not,
+                it is taken to be the last.
 
         Raises:
             InputError: If the network has no linear layer.
         """
         ridge = RIDGE_PER_STEP / self._steps
-        ridges = [RIDGE_PER_STEP / max(1, trial_steps), *(ridge * factor for factor in STOPPED_EARLIER)]
-        squares = []
-        for draw in range(DRAWS):
-            hidden: list[Tensor] = []
-            copies = 1
-            while len(hidden) < copies:
-                seed = derive_seed(self._seed, "shortlist", str(draw), str(len(hidden)))
-                hidden.append(self._hidden(build(seed)))
-                copies = min(MAX_COPIES, math.ceil(UNITS / hidden[0].shape[1]))
-            squares.append(self._held_out_squares(torch.cat(hidden, 1), ridges))
-        errors = torch.stack(squares)
+        factors = STOPPED_EARLIER if stopped_earlier else STOPPED_EARLIER[:1]
+        ridges = [RIDGE_PER_STEP / max(1, trial_steps), *(ridge * factor for factor in factors)]
+        known = [] if begun is None else list(begun.squares)
+        drawn = [self._drawn(build, draw, ridges) for draw in range(len(known), draws)]
+        errors = torch.stack([*known, *drawn])
         levels = errors.mean(2).clamp_min(torch.finfo(torch.float64).tiny).log()
         # Samples and draws are independent sources of error of the level.
         over_samples = errors[:, 1].mean(0)
         count = max(1, len(over_samples))
         relative = over_samples.std(correction=0) / over_samples.mean().clamp_min(1e-300) / math.sqrt(count)
-        variance = float(relative) ** 2 + float(levels[:, 1].var()) / DRAWS
+        between = float(levels[:, 1].var()) / draws if draws > 1 else 0.0
+        spread_db = 10 / math.log(10) * math.sqrt(float(relative) ** 2 + between)
         trial, *by_ridge = levels.mean(0).exp().tolist()
-        return RidgeScore(by_ridge[0], trial, min(by_ridge), 10 / math.log(10) * math.sqrt(variance))
+        return RidgeScore(by_ridge[0], trial, min(by_ridge), spread_db, errors)
+
+    def _drawn(self, build: Build, draw: int, ridges: list[float]) -> Tensor:
+        """Squared errors (ridge, held-out sample) of one draw of weights."""
+        hidden: list[Tensor] = []
+        copies = 1
+        while len(hidden) < copies:
+            seed = derive_seed(self._seed, "shortlist", str(draw), str(len(hidden)))
+            hidden.append(self._hidden(build(seed)))
+            copies = min(MAX_COPIES, math.ceil(UNITS / hidden[0].shape[1]))
+        return self._held_out_squares(torch.cat(hidden, 1), ridges)
 
     def _held_out_squares(self, hidden: Tensor, ridges: list[float]) -> Tensor:
         """Squared errors (ridge, held-out sample), the mean over channels."""
