@@ -13,7 +13,6 @@ from overtone.fitting._fit import fit_on_clock
 from overtone.fitting._measured import measured_fingerprint
 from overtone.fitting._measured_split import judged_measurements, split_measured
 from overtone.fitting._wall_clock import WallClock
-from overtone.operators._dominant import with_dominant_apart
 from overtone.signals import Measured
 
 SIDE = 16
@@ -98,18 +97,6 @@ def test_the_lowest_frequencies_are_never_held_out():
         assert largest in fitted.terms[0].data.abs()
         assert fitted.terms[0].size + held_out.terms[0].size == problem.terms[0].size
         assert float(held_out.terms[0].data.abs().max()) < float(largest) / 2
-
-
-def test_dominant_measurements_apart_leave_the_loss_as_it_is_and_are_never_held_out():
-    problem = kspace()
-    apart = with_dominant_apart(problem)
-    assert [term.name for term in apart.terms] == ["k-space", "dominant k-space"]
-    field = lambda x: (0.2 * x).sin().sum(1, keepdim=True)  # noqa: E731
-    assert float(apart.loss(field)) == pytest.approx(float(problem.loss(field)))
-    fitted, _ = apart.split(0.3, 1)
-    assert fitted.terms[1].size == apart.terms[1].size
-    # No angle of a sinogram dominates.
-    assert len(with_dominant_apart(sinogram()).terms) == 1
 
 
 def test_small_held_out_errors_of_the_untrained_network_do_not_end_the_run(tmp_path):

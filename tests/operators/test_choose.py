@@ -8,16 +8,13 @@ import torch
 
 import overtone as ot
 from overtone import operators, signals
-from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.fitting import ModelConfig
 from overtone.operators import ChoiceVerdict
 from overtone.operators import _choose as choosing
-from overtone.operators._choose import _winner
+from overtone.operators._choose import _winner, choose_in_time
+from overtone.operators._evidence import evidence_losses, samples_system
 from overtone.operators._features import Applied, FourierFeatures
-from overtone.operators._folds import fold_losses
-from overtone.operators._kernel import zero_loss
-from overtone.operators._least_squares import solve
 from overtone.operators._linear_part import checks
 from tests.operators.problems import TAU, gradient, helmholtz, relative_error, second
 
@@ -160,41 +157,44 @@ def test_measurements_that_no_bandwidth_predicts_are_answered_with_cannot_tell()
     choice = operators.choose_bandwidth(measured, SMALL, steps=20, cycles=(4, 16))
     assert choice.verdict is ChoiceVerdict.CANNOT_TELL
     assert choice.best.cycles == 4
-    assert "at none does a short training predict held-out measurements better than zero does" in str(choice)
+    assert "explain the measurements better than noise" in str(choice)
 
 
-def test_where_least_squares_predicts_nothing_short_trainings_decide(monkeypatch):
+def test_the_evidence_is_that_of_a_gaussian_field():
+    """With the covariance written down, and each datum predicted from those before it."""
+    rng = np.random.default_rng(0)
+    full = rng.standard_normal((5, 4, 2)) + 1j * rng.standard_normal((5, 4, 2))
+    for complex_values in (False, True):
+        problem = signals.kspace(full, rng.random((5, 4)) < 0.7, complex_values=complex_values)
+        features, known = FourierFeatures.of([(0.2, 0.2)], 3, 0), checks(problem)
+        matrix, start = (x.numpy() for x in samples_system(problem, features, known))
+        product = matrix @ matrix.conj().T
+        losses = evidence_losses(problem, features, known)
+        for ridge, loss in zip((1e-5, 1e-6), losses, strict=True):
+            covariance = product + ridge * np.linalg.eigvalsh(product)[-1] * np.eye(len(product))
+            variances = np.diag(np.linalg.cholesky(covariance)).real ** 2
+            scale = (start.conj() * np.linalg.solve(covariance, start)).real.sum() / start.size
+            power = np.mean(np.abs(start) ** 2)
+            assert loss == pytest.approx(scale * np.exp(np.log(variances).mean()) / power, rel=1e-6)
+
+
+def test_fewer_bandwidths_are_compared_within_a_time(monkeypatch):
     grid = signals.Grid.unit_box((48,))
     wave = torch.sin(TAU * 2 * grid.coords())
-    measured = signals.measured(lambda v: v, lambda w: w, wave, grid)
-    monkeypatch.setattr(choosing, "WEAK", 0.0)
-    choice = operators.choose_bandwidth(measured, SMALL, steps=400, cycles=(1, 24))
-    assert choice.verdict is ChoiceVerdict.PILOT
-    assert choice.best.cycles == 1
-    assert "short trainings of all candidates decided" in str(choice)
-
-
-def test_losses_over_splits_are_those_of_each_split():
-    grid = signals.Grid.unit_box((40,), periodic=True)
-    matrix = torch.fft.fft(torch.eye(40, dtype=torch.complex128), dim=0)[::2]
-    truth = torch.sin(TAU * 2 * grid.coords())
-    groups = torch.arange(20) // 2
-    measured = signals.measured(
-        lambda v: matrix @ v.to(matrix.dtype),
-        lambda w: (matrix.mH @ w).real,
-        matrix @ (truth + 0j),
-        grid,
-        groups=groups,
-    )
-    features = FourierFeatures.of([(2.0,)], 10, 0)
-    known = checks(measured)
-    values = fold_losses(measured, features, known, 0.25, 0)
-    for position, ridge in enumerate((1e-3, 1e-4, 1e-5)):
-        product = 1.0
-        for number in range(5):
-            fitted, held_out = measured.split(0.25, derive_seed(0, "fold", str(number)))
-            product *= float(held_out.loss(solve(fitted, features, ridge, known))) / zero_loss(held_out)
-        assert values[position] == pytest.approx(product**0.2, rel=1e-6)
+    measured = signals.measured(lambda v: v, lambda w: w, wave, grid, batched=True)
+    now = iter(range(100))
+    monkeypatch.setattr(choosing.time, "monotonic", lambda: next(now))
+    # A bandwidth takes a second of this clock, and four more are left for what follows.
+    choice = choose_in_time(measured, SMALL, 100, 0, 7.5)
+    assert [one.cycles for one in choice.candidates] == [0.5, 1, 2]
+    assert choice.skipped == (0.25, 4, 8, 16)
+    assert "3 of 7 bandwidths were compared" in str(choice)
+    alone = choose_in_time(measured, SMALL, 100, 0, 2.0)
+    assert [one.cycles for one in alone.candidates] == [1]
+    with pytest.raises(
+        InputError, match="leaves about 5 s for the choice of a bandwidth, got one that leaves 1"
+    ):
+        choose_in_time(measured, SMALL, 100, 0, 1.5)
 
 
 def test_features_are_mapped_together_as_one_by_one():
@@ -214,11 +214,6 @@ def test_features_are_mapped_together_as_one_by_one():
         for a, b in zip(together, separate, strict=True):
             assert a.shape == b.shape
             assert float((a - b).abs().max()) < 1e-13
-        losses = [
-            fold_losses(replace(problem, terms=(term,)), features, known, 0.25, 0)
-            for term in (problem.terms[0], single)
-        ]
-        assert losses[0] == pytest.approx(losses[1], rel=1e-8)
 
 
 def test_a_function_that_builds_networks_is_as_good_as_settings():

@@ -1,6 +1,6 @@
-from ._choose import Choice as Choice
-from ._choose import ChoiceVerdict as ChoiceVerdict
-from ._choose import TriedBandwidth as TriedBandwidth
+from ._choice import Choice as Choice
+from ._choice import ChoiceVerdict as ChoiceVerdict
+from ._choice import TriedBandwidth as TriedBandwidth
 from ._choose import choose_bandwidth as choose_bandwidth
 from ._equation import equation as equation
 from ._equation import faces as faces

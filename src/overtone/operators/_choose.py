@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from enum import Enum
 from typing import final
 
 import torch
@@ -13,15 +13,15 @@ from torch import Tensor, nn
 
 from overtone import units
 from overtone._config import Activation, EncodingKind, ModelConfig
-from overtone._utils.display import Displayed
 from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
-from overtone.operators import _folds
-from overtone.operators._advice import Advice, advise
+from overtone.operators._advice import advise
+from overtone.operators._choice import Choice, ChoiceVerdict, TriedBandwidth
 from overtone.operators._derivatives import multi_indices
-from overtone.operators._dominant import with_dominant_apart
+from overtone.operators._dominant import dominant_functionals
+from overtone.operators._evidence import RIDGES as EVIDENCE_RIDGES
+from overtone.operators._evidence import evidence_losses, is_measurement
 from overtone.operators._features import Applied, Builder, ConfiguredNetwork, NetworkFeatures
-from overtone.operators._folds import is_measurement
 from overtone.operators._kernel import (
     KernelSolution,
     domain_points,
@@ -29,7 +29,7 @@ from overtone.operators._kernel import (
     samples_solution,
     zero_loss,
 )
-from overtone.operators._least_squares import RidgeSolver, Solution, solve
+from overtone.operators._least_squares import RidgeSolver, solve
 from overtone.operators._linear_part import Check, checks, linear_part
 from overtone.operators._training import LEARNING_RATE, train_network
 from overtone.signals import Measured, Term
@@ -56,127 +56,17 @@ JUDGED = 2000
 CLEAR = 30.0
 """Factor of held-out loss between the best and the second above which no race is run."""
 
-UNCERTAIN = 0.1
-"""Loss of the best candidate over that of the zero field above which least squares does not rank reliably."""
+SHARE = 0.25
+"""Part of the groups of each term that is held out."""
 
-WEAK, BLIND = 0.99, 0.9
-"""Loss of measurements over that of the zero field above which least squares does not rank at all, and the root of it
-above which short trainings do not either."""
+AFTERWARDS = 4
+"""Bandwidths of measurements that take as long as the kernel solution, the network's and advice together."""
+
+TOO_LONG = 3.0
+"""Times that the comparison of a single bandwidth and what follows may take longer than the choice should."""
 
 BISTABLE = 0.1
 """Part of its largest size to which the coefficient of u itself changes sign over the range of the boundary data."""
-
-
-class ChoiceVerdict(Enum):
-    """How far the choice can be relied on; the value is its name in JSON."""
-
-    RANKED = "ranked"
-    RACED = "raced"
-    PILOT = "pilot"
-    CANNOT_TELL = "cannot tell"
-
-
-@final
-@dataclass(frozen=True)
-class TriedBandwidth:
-    """A bandwidth that was tried.
-
-    Attributes:
-        cycles: Standard deviation of Gaussian frequencies, in cycles per domain.
-        sigma: Per axis, in cycles per unit.
-        losses: Held-out loss at each of the ridges, over that of the zero field.
-        trained: After a short training, relative error to the kernel solution where that is trusted, else the root of
-            the held-out loss over that of the zero field; None if it did not take part.
-        converged: Whether Gauss-Newton steps settled.
-    """
-
-    cycles: float
-    sigma: tuple[float, ...]
-    losses: tuple[float, ...]
-    trained: float | None = None
-    converged: bool = True
-
-    @property
-    def loss(self) -> float:
-        """Geometric mean of the held-out losses over the ridges, which ranks the candidates."""
-        return math.exp(sum(math.log(max(x, 1e-300)) for x in self.losses) / len(self.losses))
-
-
-@final
-@dataclass(frozen=True, eq=False, repr=False)
-class Choice(Displayed):
-    """The bandwidth for a network on a measured field, with everything it was chosen by.
-
-    Attributes:
-        problem: The measured field.
-        verdict: RANKED by least squares alone; RACED where a short training decided between the best; PILOT by short
-            trainings of all candidates; CANNOT_TELL for equations with several stable states, and for
-            measurements of which no bandwidth, trained briefly, predicts held-out ones better than zero.
-        best: The chosen candidate.
-        candidates: All of them, lowest first.
-        steps: Steps of the training that the choice is for.
-        kernel: The kernel solution.
-        checks: What each term's operator is.
-        network: Random-feature solution of the network at the chosen bandwidth, at the ridge of training.
-        advice: Waves, layers, points, scales, precision and weights.
-    """
-
-    problem: Measured
-    verdict: ChoiceVerdict
-    best: TriedBandwidth
-    candidates: tuple[TriedBandwidth, ...]
-    steps: int
-    kernel: KernelSolution
-    checks: tuple[Check, ...]
-    network: Solution
-    advice: Advice
-
-    _display = "choice_display"
-
-    @property
-    def sigma(self) -> tuple[float, ...]:
-        """Standard deviation of Gaussian frequencies per axis, in cycles per unit."""
-        return self.best.sigma
-
-    @property
-    def bandwidth(self) -> tuple[float, ...]:
-        """Bandwidth per axis, the frequency below which 90 % of the power lies, in cycles per unit."""
-        return tuple(units.gaussian_bandwidth(s) for s in self.sigma)
-
-    @property
-    def uncertain(self) -> bool:
-        """Whether the ranking is weak, because least squares at the ridges of training leaves much of the data."""
-        return self.best.loss > UNCERTAIN and not is_measurement(self.problem)
-
-    @property
-    def kernel_is_better(self) -> bool:
-        """Whether the kernel solution can be trusted and leaves smaller held-out residuals than the network's."""
-        return self.kernel.trusted and self.kernel.relative_residual**2 < min(self.best.losses)
-
-    def setting(self, library: str) -> tuple[float, ...]:
-        """Return the value for a library's own parameter, one per axis, on coordinates in physical units.
-
-        Args:
-            library: A key of `units.CONVENTIONS`: "deepxde" for `sigmas` of MsFFN and STMsFFN, "jaxpi" for
-                `embed_scale`, "tancik" for normally distributed frequencies with 2 pi, "siren" for omega_0.
-
-        Raises:
-            InputError: If the name is unknown.
-        """
-        return tuple(
-            units.convert(b, "bandwidth", library, (0.0, 1.0), (0.0, 1.0), inputs=len(self.sigma))
-            for b in self.bandwidth
-        )
-
-    def __repr__(self) -> str:
-        sigma = " x ".join(f"{s:.3g}" for s in self.sigma)
-        return f"<Choice: sigma {sigma} {self.problem.geometry.frequency_unit}, {self.verdict.value}>"
-
-    def __str__(self) -> str:
-        """The choice in sentences."""
-        from overtone.operators._wording import choice_sentences
-
-        return choice_sentences(self)
 
 
 def choose_bandwidth(
@@ -185,7 +75,7 @@ def choose_bandwidth(
     *,
     steps: int = 1500,
     cycles: Sequence[float] = CYCLES,
-    share: float = 0.25,
+    share: float = SHARE,
     learning_rate: float = LEARNING_RATE,
     seed: int = 0,
 ) -> Choice:
@@ -197,10 +87,9 @@ def choose_bandwidth(
     else by held-out loss. Nonlinear equations take Gauss-Newton steps; where they do not settle, all candidates are
     trained briefly. Equations with several stable states are outside the method, and the verdict says so.
 
-    Measurements of samples, without derivatives, are ranked by least squares alone: with 1e-3 to 1e-5 of the largest
-    eigenvalue and held-out losses over five splits, which never hold the dominant ones out. If none is below 0.99 of
-    that of the zero field, all candidates are trained briefly; if these predict what is held out hardly better than
-    zero, the verdict is CANNOT_TELL and the lowest bandwidth is returned.
+    Measurements of samples, without derivatives, are ranked by their evidence: the likelihood of all data under random
+    combinations of the features and noise of 1e-5 and 1e-6 of the largest eigenvalue. Nothing is held out or trained.
+    If no bandwidth explains the data better than white noise does, the verdict is CANNOT_TELL and the lowest is taken.
 
     Args:
         problem: From `operators.equation`, `signals.measured` or another source.
@@ -208,7 +97,7 @@ def choose_bandwidth(
             unit, seed) -> module, whose output is an `nn.Linear`.
         steps: Steps of the training that follows.
         cycles: Standard deviations of frequencies to try, in cycles per domain (the longest axis of each unit).
-        share: Part of each term's groups that is held out.
+        share: Part of each term's groups that is held out, of measurements from the kernel solution alone.
         learning_rate: Of Adam, in the short training.
         seed: Seed of splits, networks and features.
 
@@ -228,27 +117,19 @@ def choose_bandwidth(
         ((2.0,), True)
     """
     _check_arguments(steps, cycles)
-    whole, samples = problem, is_measurement(problem)
-    problem = with_dominant_apart(problem) if samples else problem
-    builder = _builder(problem, network)
-    known = checks(problem, seed)
+    builder, known = _builder(problem, network), checks(problem, seed)
+    ladder = sorted(float(c) for c in cycles)
+    if is_measurement(problem):
+        return _choose_for_samples(problem, builder, ladder, known, steps, share, seed, None)
     fitted, held_out = problem.split(share, seed)
     zero = zero_loss(held_out) or 1.0
-    ladder = sorted(float(c) for c in cycles)
     sigmas = [_per_axis(problem, c) for c in ladder]
     candidates = [
-        _measured_candidate(problem, builder, c, sigma, known, share, seed)
-        if samples
-        else _candidate(fitted, held_out, builder, c, sigma, known, zero, seed)
+        _candidate(fitted, held_out, builder, c, sigma, known, zero, seed)
         for c, sigma in zip(ladder, sigmas, strict=True)
     ]
+    kernel = kernel_solution(fitted, held_out, sigmas, known, seed=seed)
     verdict, entrants = _entrants(problem, candidates, known)
-    kernel = (
-        # Plain features have no harmonics, so that their best frequencies are two to four times as high.
-        samples_solution(fitted, held_out, sigmas[entrants[0] + 1 :][:2] or sigmas[-1:], seed=seed)
-        if samples and all(map(maps_columns, problem.terms))
-        else kernel_solution(fitted, held_out, sigmas, known, seed=seed)
-    )
     if len(entrants) > 1:
         part = RACE if verdict is ChoiceVerdict.RACED else PILOT
         judge = _Judge(problem, held_out, zero, kernel if kernel.trusted else None, seed)
@@ -258,15 +139,88 @@ def choose_bandwidth(
                 fitted, module, max(1, round(part * steps)), learning_rate=learning_rate, total=steps
             )
             candidates[position] = replace(candidates[position], trained=judge(module))
-    if samples and verdict is ChoiceVerdict.PILOT and not min(c.trained or 0.0 for c in candidates) < BLIND:
-        # Where nothing predicts what is held out better than zero does, the smoothest does the least harm.
-        verdict, entrants = ChoiceVerdict.CANNOT_TELL, [0]
     best = _winner(candidates, entrants, verdict)
     features = NetworkFeatures.of(builder, _bandwidth(sigmas[best]), seed, problem.geometry.axes)
-    ridge = _folds.RIDGES[1] if samples else RIDGES[0]
-    solution = solve(problem, features, ridge, known)
+    solution = solve(problem, features, RIDGES[0], known)
     advice = advise(problem, known, kernel if kernel.trusted else solution, solution, seed)
-    return Choice(whole, verdict, candidates[best], tuple(candidates), steps, kernel, known, solution, advice)
+    return Choice(
+        problem, verdict, candidates[best], tuple(candidates), steps, kernel, known, solution, advice
+    )
+
+
+def choose_in_time(
+    problem: Measured, network: ModelConfig, steps: int, seed: int, seconds: float | None
+) -> Choice:
+    """As `choose_bandwidth` for measurements of samples, within about a time.
+
+    Args:
+        problem: The measurements.
+        network: Settings of the network.
+        steps: Steps of the training that follows.
+        seed: Seed of networks and features.
+        seconds: Time of the choice; None for no limit. Fewer bandwidths are compared within it, of the middle of the
+            ladder first, and one at least.
+
+    Raises:
+        InputError: If even one takes far longer.
+    """
+    known = checks(problem, seed)
+    return _choose_for_samples(
+        problem, _builder(problem, network), CYCLES, known, steps, SHARE, seed, seconds
+    )
+
+
+def _choose_for_samples(
+    problem: Measured,
+    builder: Builder,
+    ladder: Sequence[float],
+    known: tuple[Check, ...],
+    steps: int,
+    share: float,
+    seed: int,
+    seconds: float | None,
+) -> Choice:
+    """The bandwidth of the greatest evidence, within a time if there is a limit."""
+    began = time.monotonic()
+    axes, number = problem.geometry.axes, len(ladder)
+    tried: list[TriedBandwidth] = []
+    for cycles in sorted(ladder, key=lambda c: abs(math.log(c))):
+        if len(tried) >= number:
+            break
+        sigma = _per_axis(problem, cycles)
+        features = NetworkFeatures.of(builder, _bandwidth(sigma), seed, axes)
+        tried.append(TriedBandwidth(cycles, sigma, evidence_losses(problem, features, known)))
+        if seconds is not None:
+            # What follows takes about as long as that many bandwidths.
+            each = (time.monotonic() - began) / len(tried)
+            if (1 + AFTERWARDS) * each > TOO_LONG * seconds:
+                raise InputError(
+                    f"a limit of time that leaves about {(1 + AFTERWARDS) * each:.0f} s for the choice of a bandwidth",
+                    f"one that leaves {seconds:.2g} s",
+                    "allow more time, or set the bandwidth, which needs no choice",
+                    "seconds",
+                )
+            number = math.floor(seconds / each) - AFTERWARDS
+    candidates = tuple(sorted(tried, key=lambda one: one.cycles))
+    best = min(candidates, key=lambda one: one.loss)
+    verdict = ChoiceVerdict.RANKED
+    if not best.loss < 1:
+        # The smoothest does the least harm.
+        verdict, best = ChoiceVerdict.CANNOT_TELL, candidates[0]
+    dominant = [dominant_functionals(term) for term in problem.terms]
+    fitted, held_out = problem.split(share, seed, dominant)
+    # Plain features have no harmonics, so that their best frequencies are two to four times as high.
+    sigmas = [tuple(factor * s for s in best.sigma) for factor in ((2, 4) if seconds is None else (2,))]
+    kernel = (
+        samples_solution(fitted, held_out, sigmas, seed=seed)
+        if all(map(maps_columns, problem.terms))
+        else kernel_solution(fitted, held_out, sigmas, known, seed=seed)
+    )
+    features = NetworkFeatures.of(builder, _bandwidth(best.sigma), seed, axes)
+    solution = solve(problem, features, EVIDENCE_RIDGES[0], known)
+    advice = advise(problem, known, kernel if kernel.trusted else solution, solution, seed)
+    skipped = tuple(c for c in ladder if c not in [one.cycles for one in tried])
+    return Choice(problem, verdict, best, candidates, steps, kernel, known, solution, advice, skipped)
 
 
 def _check_arguments(steps: int, cycles: Sequence[float]) -> None:
@@ -334,29 +288,11 @@ def _candidate(
     return TriedBandwidth(cycles, sigma, tuple(loss / zero for loss in losses))
 
 
-def _measured_candidate(
-    problem: Measured,
-    builder: Builder,
-    cycles: float,
-    sigma: tuple[float, ...],
-    known: tuple[Check, ...],
-    share: float,
-    seed: int,
-) -> TriedBandwidth:
-    """Held-out losses on measurements, over several splits."""
-    features = NetworkFeatures.of(builder, _bandwidth(sigma), seed, problem.geometry.axes)
-    return TriedBandwidth(cycles, sigma, _folds.fold_losses(problem, features, known, share, seed))
-
-
 def _entrants(
     problem: Measured, candidates: Sequence[TriedBandwidth], known: tuple[Check, ...]
 ) -> tuple[ChoiceVerdict, list[int]]:
     """Positions of the candidates that are to be trained briefly, the best first, and the verdict."""
     everyone = sorted(range(len(candidates)), key=lambda i: candidates[i].loss)
-    if is_measurement(problem):
-        # Losses that are all near that of zero differ by chance; networks may learn what least squares does not.
-        ranked = candidates[everyone[0]].loss < WEAK
-        return (ChoiceVerdict.RANKED, everyone[:1]) if ranked else (ChoiceVerdict.PILOT, everyone)
     if bistable(problem, known):
         return ChoiceVerdict.CANNOT_TELL, everyone
     linear = all(one.linear for one in known)

@@ -2,38 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import torch
 from torch import Tensor
 
-from overtone.signals import Measured, Term
+from overtone.signals import Term
 
 DOMINANT, DOMINANT_SHARE = 30.0, 0.005
 """Power of a group over the median one's, and over the sum, above which it is always trained on."""
-
-
-def with_dominant_apart(problem: Measured) -> Measured:
-    """Return the problem with its dominant measurements as terms of one group, which splits never hold out.
-
-    Splits of k-space that hold the lowest frequencies out rank bandwidths by those alone, and often none is better than
-    zero.
-
-    Args:
-        problem: The measurements.
-    """
-    terms = []
-    for term in problem.terms:
-        dominant = dominant_functionals(term)
-        share = float(dominant.double().mean())
-        if share == 0:
-            terms.append(term)
-            continue
-        apart = term.select(dominant)
-        one = torch.zeros(apart.size, dtype=torch.int64, device="cpu")
-        terms.append(replace(term.select(~dominant), weight=term.weight * (1 - share)))
-        terms.append(replace(apart, name=f"dominant {term.name}", groups=one, weight=term.weight * share))
-    return replace(problem, terms=tuple(terms))
 
 
 def dominant_functionals(term: Term) -> Tensor:

@@ -256,6 +256,9 @@ class Applied:
         return _columns_one_by_one(term, self.features, self.problem)
 
 
+ROWS = 8192
+"""Points at which features are evaluated at once."""
+
 BATCH = 2**22
 """Values that an operator is applied to at once, in a batch of features."""
 
@@ -276,7 +279,9 @@ def samples_images(terms: Sequence[Term], features: Features) -> list[Tensor]:
         if id(operator) not in images:
             with torch.no_grad():
                 if id(term.points) not in tables:
-                    tables[id(term.points)] = features(term.points.double())
+                    # Rows in parts, which stay in the processor's cache.
+                    blocks = term.points.double().split(ROWS)
+                    tables[id(term.points)] = torch.cat([features(block) for block in blocks])
                 table = tables[id(term.points)]
                 parts = table.split(max(1, BATCH // len(table)), dim=1)
                 images[id(operator)] = torch.cat([operator(term.points, part) for part in parts], dim=1)

@@ -46,37 +46,6 @@ class Solution:
         return torch.view_as_real(values).flatten(1) if values.is_complex() else values
 
 
-POWER_STEPS, POWER_SETTLED = 200, 1e-9
-"""Steps of the power method for the largest eigenvalue, and the relative change at which they end."""
-
-
-@final
-class NormalEquations:
-    """(A* A + ridge lambda_max) w = A* b for several ridges, by a Cholesky decomposition each.
-
-    Args:
-        gram: A* A (F, F).
-    """
-
-    def __init__(self, gram: Tensor) -> None:
-        self._gram = gram
-        vector = gram.sum(1)
-        self.top = 0.0
-        for _ in range(POWER_STEPS):
-            vector = vector / vector.norm().clamp_min(1e-300)
-            image = gram @ vector
-            top = float(torch.vdot(vector, image).real)
-            if abs(top - self.top) <= POWER_SETTLED * top:
-                break
-            vector, self.top = image, top
-
-    def solve(self, product: Tensor, ridge: float) -> Tensor:
-        """Return w (F, C) for A* b (F, C); ridges of at least 1e-10."""
-        damped = self._gram.clone()
-        damped.diagonal().add_(ridge * self.top)
-        return torch.cholesky_solve(product, torch.linalg.cholesky(damped))
-
-
 class RidgeSolver:
     """min |A w - b|^2 + ridge lambda_max |w|^2 for many ridges, from one decomposition.
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from overtone.operators._folds import is_measurement
+from overtone.operators._evidence import is_measurement
 
 if TYPE_CHECKING:
-    from overtone.operators._choose import Choice
+    from overtone.operators._choice import Choice
 
 PER_WAVELENGTH = 4.0
 """Collocation points per wavelength below which the points are called too few."""
@@ -23,7 +23,7 @@ def choice_sentences(choice: Choice) -> str:
 
 def reasons(choice: Choice) -> list[str]:
     """Return why a bandwidth was chosen, without advice on the training."""
-    return [_bandwidth(choice), *_ranking(choice), *_kernel(choice)]
+    return [_bandwidth(choice), *_skipped(choice), *_ranking(choice), *_kernel(choice)]
 
 
 def _per_axis(values: tuple[float, ...]) -> str:
@@ -33,16 +33,13 @@ def _per_axis(values: tuple[float, ...]) -> str:
 def _bandwidth(choice: Choice) -> str:
     unit = choice.problem.geometry.frequency_unit
     head = f"sigma {_per_axis(choice.sigma)} {unit} ({choice.best.cycles:g} cycles per domain)"
-    if choice.verdict.value == "cannot tell" and is_measurement(choice.problem):
-        return (
-            "Cannot tell which bandwidth is best: at none does a short training predict held-out measurements better "
-            f"than zero does. {head} is the smoothest, which does the least harm."
-        )
-    if choice.verdict.value == "pilot" and is_measurement(choice.problem):
-        return (
-            f"{head}: least squares predicts held-out measurements hardly better than zero does at any bandwidth, and "
-            "short trainings of all candidates decided."
-        )
+    if is_measurement(choice.problem):
+        if choice.verdict.value == "cannot tell":
+            return (
+                "Cannot tell which bandwidth is best: at none do the network's random features explain the "
+                f"measurements better than noise. {head} is the smoothest, which does the least harm."
+            )
+        return f"{head}: the network's own random features explain the measurements best, by their evidence."
     return {
         "ranked": f"{head}: the least held-out loss by least squares on the network's own random features.",
         "raced": f"{head}: the best by least squares on the network's own random features, and by a short training "
@@ -51,6 +48,14 @@ def _bandwidth(choice: Choice) -> str:
         "cannot tell": f"Cannot tell which bandwidth is best: the equation has several stable states, so that small "
         f"residuals do not mean small errors. {head} had the smallest residuals after short trainings.",
     }[choice.verdict.value]
+
+
+def _skipped(choice: Choice) -> list[str]:
+    tried, left_out = len(choice.candidates), len(choice.skipped)
+    if not left_out:
+        return []
+    verb = "bandwidth was" if tried == 1 else "bandwidths were"
+    return [f"{tried} of {tried + left_out} {verb} compared, as many as the limit of time allows."]
 
 
 def _ranking(choice: Choice) -> list[str]:
