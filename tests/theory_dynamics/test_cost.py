@@ -9,8 +9,17 @@ from typing import Any
 import pytest
 import torch
 
-from overtone.theory.dynamics import predict
-from overtone.theory.dynamics._findings import Cost, CostMeter, Finding, FindingCode
+from overtone.theory.dynamics import PredictionOptions, predict
+from overtone.theory.dynamics._cost import (
+    CALL,
+    EIGENSYSTEM,
+    FLOPS,
+    Cost,
+    CostMeter,
+    WorkBudget,
+    WorkCounter,
+)
+from overtone.theory.dynamics._findings import Finding, FindingCode
 from overtone.theory.dynamics._relinearisation import Relinearisation
 from overtone.theory.dynamics._wording import finding_sentence, outlook
 from tests.theory_dynamics.models import field, tones
@@ -75,3 +84,56 @@ def test_it_is_reported_before_the_first_expansion(monkeypatch: pytest.MonkeyPat
     assert isinstance(events[0], Cost)
     assert events[0].training > 0
     assert found.record.attrs["continued"] == "leaps"
+
+
+def test_work_is_counted_by_operations_and_not_by_a_clock() -> None:
+    left, right, symmetric = torch.ones(8, 5), torch.ones(5, 3), torch.eye(6)
+    with WorkCounter() as product:
+        _ = left @ right
+    assert product.seconds == pytest.approx(CALL + 2 * 8 * 5 * 3 / FLOPS, rel=1e-12)
+    with WorkCounter() as eigensystem:
+        torch.linalg.eigh(symmetric)
+    # Within ten operations besides the eigenvalues themselves.
+    arithmetic = EIGENSYSTEM * 6**3 / FLOPS
+    assert CALL + arithmetic <= eigensystem.seconds <= 10 * CALL + arithmetic
+
+
+def test_a_budget_counts_the_first_task_of_a_kind_for_all() -> None:
+    ones = torch.ones(4)
+    budget = WorkBudget(3.5 * CALL)
+    assert budget.allows("sum")
+    for _ in range(3):
+        assert float(budget.spend("sum", ones.sum)) == 4
+    assert not budget.exhausted
+    assert not budget.allows("sum")
+    assert budget.exhausted
+    unlimited = WorkBudget(math.inf)
+    assert float(unlimited.spend("sum", ones.sum)) == 4
+    assert unlimited.allows("sum")
+
+
+def test_a_limit_on_cost_ends_relinearisation_and_is_said() -> None:
+    signal = tones((1, 2, 5))
+
+    def run(max_cost: float) -> tuple[Any, list[Cost]]:
+        network, costs = field(signal, 32, depth=2), []
+        adam = torch.optim.Adam(network.parameters(), 1e-3)
+        options = PredictionOptions(max_cost=max_cost)
+        return predict(signal, network, adam, 400, pilot=20, options=options, callback=costs.append), costs
+
+    limited, costs = run(3.5)
+    again, _ = run(3.5)
+    unlimited, _ = run(math.inf)
+    assert limited.record.drop_attrs().identical(again.record.drop_attrs())
+
+    def values(prediction: Any, code: FindingCode) -> list[dict[str, Any]]:
+        return [finding.values for finding in prediction.findings if finding.code is code]
+
+    (limit,) = values(limited, FindingCode.COST_LIMIT)
+    (whole,) = values(unlimited, FindingCode.RELINEARISED)
+    assert not values(unlimited, FindingCode.COST_LIMIT)
+    assert not values(limited, FindingCode.RELINEARISED)
+    assert 20 <= limit["until"] < whole["until"]
+    assert f"up to step {limit['until']} only" in " ".join(limited.sentences)
+    assert costs[0].limit
+    assert outlook(costs[0]).startswith("Predicting will take at most about ")

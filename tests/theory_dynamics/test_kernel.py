@@ -9,9 +9,15 @@ from torch.func import functional_call, jacrev
 
 from overtone.errors import InputError
 from overtone.theory.dynamics._linearised import KernelGrowth
-from overtone.theory.dynamics._preconditioned import output_change, tangent_kernel
-from overtone.theory.ntk import empirical_ntk
+from overtone.theory.dynamics._preconditioned import (
+    SuccessiveExpansions,
+    output_change,
+    separable_kernel,
+    tangent_kernel,
+)
+from overtone.theory.ntk import empirical_ntk, top_eigenpairs
 from overtone.theory.ntk._empirical.inner_products import OutputLayout
+from overtone.theory.ntk._operators.network import JacobianOperator
 
 EXACT = 1e-10
 """Sums of some thousand products of order one in float64."""
@@ -93,3 +99,36 @@ def test_growth_is_bounded_and_never_shrinks() -> None:
     assert found.exponents.tolist() == [4.0, 0.0]
     with pytest.raises(InputError, match="expected 1 <= first < second, got 2 and 2"):
         KernelGrowth.between(earlier, values, torch.eye(2, dtype=torch.float64), 2, 2)
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_products_alone_give_the_largest_eigenvalue_of_the_preconditioned_kernel(kind: int) -> None:
+    made, x, weights = network(kind)
+    operator = JacobianOperator(made, x, weights=weights)
+    (largest,) = top_eigenpairs(operator, 1).values
+    expected = torch.linalg.eigvalsh(tangent_kernel(made, x, weights))[-1]
+    torch.testing.assert_close(largest, expected, rtol=EXACT, atol=EXACT)
+    assert not torch.allclose(largest, torch.linalg.eigvalsh(tangent_kernel(made, x))[-1], rtol=1e-2)
+
+
+@pytest.mark.parametrize("kind", [0, 1])
+def test_expansions_at_later_parameters_are_those_of_the_changed_network(kind: int) -> None:
+    made, x, weights = network(kind)
+    successive = SuccessiveExpansions(made, x)
+    before, _ = successive.separable_kernel(weights)
+    successive.output_change(weights)
+    with torch.no_grad():
+        for p in made.parameters():
+            p.add_(0.3 * torch.ones_like(p))
+    successive.load(made)
+    kernel, separable = successive.separable_kernel(weights)
+    expected, factors = separable_kernel(made, x, weights)
+    torch.testing.assert_close(kernel, expected, rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(separable, factors, rtol=EXACT, atol=EXACT)
+    torch.testing.assert_close(
+        successive.output_change(weights), output_change(made, x, weights), rtol=EXACT, atol=EXACT
+    )
+    torch.testing.assert_close(
+        successive.separable_kernel(None)[0], tangent_kernel(made, x), rtol=EXACT, atol=EXACT
+    )
+    assert not torch.allclose(kernel, before, rtol=1e-2)

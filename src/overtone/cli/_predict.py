@@ -58,6 +58,15 @@ MEANINGFUL = 10**6
     help="Steps that a copy is trained first; Adam needs 1. [default: a twentieth of --steps]",
 )
 @flag(
+    "--max-cost",
+    type=click.FloatRange(min=0),
+    metavar="SHARE",
+    default=0.5,
+    show_default=True,
+    section="Prediction",
+    help="Largest cost, as a share of the training's; inf for no limit.",
+)
+@flag(
     "--run",
     "measured",
     shell_complete=complete_run,

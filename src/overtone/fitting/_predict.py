@@ -25,7 +25,7 @@ from overtone.records import metrics
 from overtone.records.metrics._errors import Stop
 from overtone.signals import Grid, Signal, require_grid
 from overtone.theory import barron, risk
-from overtone.theory.dynamics import Agreement, Prediction
+from overtone.theory.dynamics import Agreement, Prediction, PredictionOptions
 from overtone.theory.dynamics import predict as predict_training
 from overtone.theory.dynamics._wording import outlook
 
@@ -40,6 +40,9 @@ MAX_STEPS = 10_000_000
 
 WARMUP_SHARE = 0.05
 """Length of the pilot as a share of the steps."""
+
+MAX_COST = 0.5
+"""Default of the largest cost of a prediction, as a share of the training's."""
 
 WIDTH_ERROR = 0.1
 """Root mean square error, as a share of the signal's standard deviation, that the advised width promises."""
@@ -124,6 +127,7 @@ def predict(
     *,
     pilot: int | None = None,
     run: str | Path | None = None,
+    max_cost: float = MAX_COST,
     callback: Callable[[str], None] | None = None,
     **overrides: Unpack[FitOptions],
 ) -> Forecast:
@@ -138,7 +142,11 @@ def predict(
         pilot: Steps that a copy of the network is trained before it is linearised; a twentieth of the steps if
             None, 0 for none.
         run: A run directory or record to compare with.
-        callback: Called with a sentence on the cost of the prediction, as soon as that can be estimated.
+        max_cost: Largest cost of the prediction as a share of the training's, by a count of operations that is the
+            same on every machine; at least a pilot and two kernels are computed. Infinite for no limit, which
+            follows plain networks further and can take several times as long as their training.
+        callback: Called with a sentence on the largest cost of the prediction before it starts, and on its cost as
+            soon as that can be estimated.
         **overrides: Single settings by name, as for `fit`.
 
     Returns:
@@ -157,6 +165,8 @@ def predict(
     """
     config = (config or FitConfig()).replace(**overrides)
     _check_predictable(config)
+    if not max_cost >= 0:
+        raise InputError("a share of at least 0", f"{max_cost}", "pass for instance 0.5", "max_cost")
     measured = None if run is None else records.load(run)
     prepared = prepare(require_grid(signal, "a prediction"), config)
     signal, training = prepared.signal, prepared.config.training
@@ -178,6 +188,7 @@ def predict(
         schedule=lambda step: training.decay.factor(step / steps),
         noise=prepared.noise,
         seed=training.seed,
+        options=PredictionOptions(max_cost=max_cost),
         callback=None if callback is None else lambda cost: callback(outlook(cost)),
     )
     assert prepared.noise is not None  # a grid always has one

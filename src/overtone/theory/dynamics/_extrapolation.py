@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, final
@@ -49,28 +50,28 @@ class PredictionInterval:
     since: int
     changing: bool
 
-    @property
+    @functools.cached_property
     def earliest(self) -> NDArray[np.float64]:
         """(band,) learning steps of `growing`; NaN for bands not learned."""
         return _learning_steps(self.growing)
 
-    @property
+    @functools.cached_property
     def latest(self) -> NDArray[np.float64]:
         """(band,) learning steps of `frozen`; NaN for bands not learned."""
         return _learning_steps(self.frozen)
 
-    @property
+    @functools.cached_property
     def content(self) -> NDArray[np.bool_]:
         """(band,) bands with power to learn."""
         content: NDArray[np.bool_] = has_content(metrics.combine_channels(self.between)).values
         return content
 
-    @property
+    @functools.cached_property
     def departure_step(self) -> NDArray[np.float64]:
         """(band,) first step at which the two extremes differ; NaN for bands in which they agree."""
         return np.where(self.content, departure(self.frozen, self.growing, self.since)[0], np.nan)
 
-    @property
+    @functools.cached_property
     def undetermined(self) -> NDArray[np.bool_]:
         """(band,) bands whose learning steps in the two extremes differ by more than `MAX_RATIO`.
 

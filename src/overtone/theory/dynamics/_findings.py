@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import enum
-import math
-import time
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, final
 
@@ -24,9 +21,6 @@ SHARE = 0.05
 
 VISIBLE = 1e-9
 """Relative size of negative eigenvalues above which they are reported."""
-
-REVISION = 2.0
-"""Factor between two cost estimates above which the new one is reported."""
 
 
 class Continuation(enum.Enum):
@@ -51,74 +45,6 @@ class Continuation(enum.Enum):
         return Continuation.WINDOW if window else Continuation.RELINEARISED
 
 
-@final
-@dataclass(frozen=True)
-class Cost:
-    """Wall-clock times of a prediction and of the predicted training.
-
-    Attributes:
-        predicting: Measured or estimated seconds of the prediction.
-        training: Seconds of all training steps at the pilot's speed; None without a pilot.
-    """
-
-    predicting: float
-    training: float | None
-
-    @property
-    def training_is_cheaper(self) -> bool:
-        """Whether the training takes less time than its prediction."""
-        return self.training is not None and self.predicting > self.training
-
-
-@final
-class CostMeter:
-    """Reports the cost of a prediction as soon as it can be estimated, and again if the estimate doubles.
-
-    Args:
-        callback: Function that receives the estimated cost.
-        pilot: Steps of the pilot.
-        steps: Predicted steps.
-    """
-
-    def __init__(self, callback: Callable[[Cost], None], pilot: int, steps: int) -> None:
-        self._callback, self._pilot, self._steps = callback, pilot, steps
-        self._start, self._reported = time.perf_counter(), 0.0
-
-    def after_half_pilot(self, step: float, expansion: float, share: float) -> None:
-        """Estimate the cost half way through the pilot, after the first kernel.
-
-        Args:
-            step: Seconds of a step.
-            expansion: Seconds of the kernel and its eigenvectors.
-            share: Length of each expansion, as a share of the steps taken; infinite if only one kernel follows.
-        """
-        kernels = 1 + _expansions(self._pilot, self._steps, share)
-        self._report(step * self._pilot / 2 + expansion * kernels, step)
-
-    def after_expansion(self, step: float, seconds: float, start: int, stop: int) -> None:
-        """Estimate the cost after a step along an expansion.
-
-        Args:
-            step: Seconds of a step of training.
-            seconds: Seconds of the expansion.
-            start: First step of the expansion, at least 1.
-            stop: Last step of the expansion.
-        """
-        self._report(seconds * _expansions(stop, self._steps, stop / start - 1), step)
-
-    def _report(self, ahead: float, step: float) -> None:
-        cost = Cost(time.perf_counter() - self._start + ahead, step * self._steps)
-        if cost.predicting > REVISION * self._reported:
-            self._reported = cost.predicting
-            self._callback(cost)
-
-
-def _expansions(start: int, stop: int, share: float) -> int:
-    """Return the number of expansions between two steps if each is a share of the steps taken."""
-    # t grows by the factor 1 + share with each, so that their number is logarithmic in stop / start.
-    return 0 if math.isinf(share) else math.ceil(math.log(max(stop / start, 1.0)) / math.log1p(share))
-
-
 class FindingCode(enum.Enum):
     """Kind of a finding; each line lists the names of its values.
 
@@ -135,6 +61,7 @@ class FindingCode(enum.Enum):
         NO_PILOT: No values.
         LONG_PILOT: `pilot`, `steps`: accuracy is stated for shorter pilots.
         RELINEARISED: `until`, `steps`.
+        COST_LIMIT: `until`, `max_cost`: relinearisation ended at step `until` because of the limit on cost.
         WINDOW_NOT_RELINEARISED: No values.
         MINIBATCH_SCATTER: `error`: largest relative error of a band by minibatches.
         NEGATIVE_EIGENVALUES: `share`: size relative to the largest eigenvalue.
@@ -151,6 +78,7 @@ class FindingCode(enum.Enum):
     NO_PILOT = "no pilot"
     LONG_PILOT = "long pilot"
     RELINEARISED = "relinearised"
+    COST_LIMIT = "cost limit"
     WINDOW_NOT_RELINEARISED = "window not relinearised"
     MINIBATCH_SCATTER = "minibatch scatter"
     NEGATIVE_EIGENVALUES = "negative eigenvalues"
@@ -236,7 +164,9 @@ def band_findings(
     return findings
 
 
-def method_findings(pilot: int, until: int, steps: int, continuation: Continuation) -> list[Finding]:
+def method_findings(
+    pilot: int, until: int, steps: int, continuation: Continuation, max_cost: float | None = None
+) -> list[Finding]:
     """Return the findings on the method of a prediction.
 
     Args:
@@ -244,13 +174,16 @@ def method_findings(pilot: int, until: int, steps: int, continuation: Continuati
         until: Step up to which the network was relinearised.
         steps: Last step predicted.
         continuation: Method used after the pilot.
+        max_cost: The limit on cost that ended relinearisation, as a share of the training's; None if it did not.
     """
     findings = []
     if pilot == 0:
         findings.append(Finding(FindingCode.NO_PILOT))
     elif pilot > SHARE * steps:
         findings.append(Finding(FindingCode.LONG_PILOT, {"pilot": pilot, "steps": steps}))
-    if until > pilot:
+    if max_cost is not None:
+        findings.append(Finding(FindingCode.COST_LIMIT, {"until": until, "max_cost": max_cost}))
+    elif until > pilot:
         findings.append(Finding(FindingCode.RELINEARISED, {"until": until, "steps": steps}))
     if continuation is Continuation.WINDOW:
         findings.append(Finding(FindingCode.WINDOW_NOT_RELINEARISED))

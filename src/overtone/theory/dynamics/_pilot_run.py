@@ -19,6 +19,7 @@ from overtone.signals import Normalisation, Signal
 from overtone.theory.dynamics._linearised import Linearised
 from overtone.theory.dynamics._optimizers import Schedule, constant, second_moments, velocities
 from overtone.theory.dynamics._preconditioned import output_change, tangent_kernel
+from overtone.theory.ntk import top_eigenpairs
 from overtone.theory.ntk._empirical.passes import (
     NETWORK_ERRORS,
     check_samples,
@@ -27,6 +28,7 @@ from overtone.theory.ntk._empirical.passes import (
     trial_outputs,
 )
 from overtone.theory.ntk._empirical.selection import trained_parameters
+from overtone.theory.ntk._operators.network import JacobianOperator
 
 
 def _copied(network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Module, torch.optim.Optimizer]:
@@ -46,6 +48,10 @@ def _copied(network: nn.Module, optimizer: torch.optim.Optimizer) -> tuple[nn.Mo
             "network",
         ) from failure
     return pair
+
+
+EIGENVALUE_TOLERANCE = 1e-6
+"""Relative accuracy of a largest eigenvalue, far below what stability by a linear kernel means."""
 
 
 @final
@@ -178,6 +184,21 @@ class PilotRun:
         samples = x.double() if x.is_floating_point() else x
         exact = None if scale is None else {name: weight.double() for name, weight in scale.items()}
         return tangent_kernel(double, samples, exact, memory=memory)
+
+    def largest_eigenvalue(self, x: Tensor) -> float:
+        """Return the largest eigenvalue of `kernel` at some samples, without the kernel.
+
+        Args:
+            x: (N, ...) samples, of at least two outputs.
+
+        Raises:
+            InputError: If Adam has not taken a step yet.
+        """
+        scale = second_moments(self.optimizer, self.network)
+        double = copy.deepcopy(self.network).double()
+        samples = x.double() if x.is_floating_point() else x
+        operator = JacobianOperator(double, samples, weights=scale)
+        return float(top_eigenpairs(operator, 1, tolerance=EIGENVALUE_TOLERANCE).values[0])
 
     def linearise(
         self,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
+from typing import final
 
 import torch
 from torch import Tensor, nn
@@ -52,31 +54,32 @@ def tangent_kernel(
 
 
 def split_layers(
-    network: nn.Module, x: Tensor
+    network: nn.Module, x: Tensor, gradients: VerifiedGradients | None = None
 ) -> tuple[list[tuple[OuterProductGradients, dict[str, str]]], list[str]]:
     """Return the linear layers that are applied to a sample once, and the names of all other trained parameters.
 
     Args:
         network: The network, in evaluation mode.
         x: (N, ...) samples.
+        gradients: Gradients of this network at these samples, whose verification is not repeated; None for new ones.
 
     Returns:
         Features of each such layer with the full names of its "weight" and "bias"; names of the other parameters,
         except parameters for which no sample has a gradient.
     """
-    gradients = VerifiedGradients(network, x, BLOCK)
+    verified = VerifiedGradients(network, x, BLOCK) if gradients is None else gradients
 
     def attempt() -> tuple[list[tuple[OuterProductGradients, dict[str, str]]], list[str]]:
         layers: list[tuple[OuterProductGradients, dict[str, str]]] = []
         others: list[str] = []
-        for part in gradients.take(x, slice(0, len(x))):
+        for part in verified.take(x, slice(0, len(x))):
             if isinstance(part.features, OuterProductGradients):
                 layers.append((part.features, dict(part.names)))
             elif part.features is None or part.features.size:
                 others += part.names.values()
         return layers, others
 
-    return gradients.retry_until_verified(attempt)
+    return verified.retry_until_verified(attempt)
 
 
 def _add(parts: list[Tensor]) -> Tensor:
@@ -126,8 +129,12 @@ def _explicit_part(
     return [part @ part.mT]
 
 
+CHUNK = 4096
+"""Samples per pass of a product with the Jacobian."""
+
+
 def output_change(
-    network: nn.Module, x: Tensor, direction: Mapping[str, Tensor], *, chunk: int = 4096
+    network: nn.Module, x: Tensor, direction: Mapping[str, Tensor], *, chunk: int = CHUNK
 ) -> Tensor:
     """Return J u, the change of the outputs as the parameters change along u.
 
@@ -146,12 +153,64 @@ def output_change(
     return Jacobian(network, x, chunk).jvp(direction)
 
 
+@final
+class SuccessiveExpansions:
+    """Kernel J D' J^T and products J u of a network at successive parameters, in float64.
+
+    Which method gives the right gradients for every sample depends on the network's layers and samples and not on
+    the values of its parameters: it is verified at the first parameters, and retained.
+
+    Args:
+        network: Maps (N, ...) to (N, C).
+        x: (N, ...) samples.
+
+    Raises:
+        InputError: As `ntk.empirical_ntk`.
+    """
+
+    def __init__(self, network: nn.Module, x: Tensor) -> None:
+        # In float64, because eigenvalues of smooth networks span more digits than float32 has.
+        self._network = copy.deepcopy(network).double()
+        self._x = x.double() if x.is_floating_point() else x
+        self._gradients: VerifiedGradients | None = None
+        self._jacobian: Jacobian | None = None
+
+    def load(self, network: nn.Module) -> None:
+        """Take over the parameters and buffers of another copy of the network."""
+        with torch.no_grad():
+            for own, new in zip(_state(self._network), _state(network), strict=True):
+                own.copy_(new)
+
+    def separable_kernel(self, weights: Mapping[str, Tensor] | None) -> tuple[Tensor, dict[str, Tensor]]:
+        """Return `separable_kernel` at the current parameters, with D in any precision."""
+        if weights is None:
+            return tangent_kernel(self._network, self._x), {}
+        if self._gradients is None:
+            with evaluation_mode_with_gradients(self._network, self._x.device):
+                self._gradients = VerifiedGradients(self._network, self._x, BLOCK)
+        double = {name: weight.double() for name, weight in weights.items()}
+        return separable_kernel(self._network, self._x, double, self._gradients)
+
+    def output_change(self, direction: Mapping[str, Tensor]) -> Tensor:
+        """Return `output_change` at the current parameters."""
+        if self._jacobian is None:
+            self._jacobian = Jacobian(self._network, self._x, CHUNK)
+        return self._jacobian.jvp(direction)
+
+
+def _state(network: nn.Module) -> list[Tensor]:
+    return [*network.parameters(), *network.buffers()]
+
+
 ROUNDS = 20
 """Iterations of fitting rows and columns in turn; each at least halves the remaining error."""
 
 
 def separable_kernel(
-    network: nn.Module, x: Tensor, weights: Mapping[str, Tensor] | None
+    network: nn.Module,
+    x: Tensor,
+    weights: Mapping[str, Tensor] | None,
+    gradients: VerifiedGradients | None = None,
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Return J D' J^T with D' = a b^T in every weight matrix, a separable approximation of D.
 
@@ -163,6 +222,7 @@ def separable_kernel(
         network: Maps (N, ...) to (N, C).
         x: (N, ...) samples.
         weights: D by parameter name, all 0 or more; None for ones, which need no approximation.
+        gradients: As for `split_layers`.
 
     Returns:
         (N C, N C) kernel, channel fastest, in the network's precision; and D' by parameter name.
@@ -178,7 +238,7 @@ def separable_kernel(
     replaced = dict(weights)
     parts: list[Tensor] = []
     with evaluation_mode_with_gradients(network, x.device):
-        layers, others = split_layers(network, x)
+        layers, others = split_layers(network, x, gradients)
         for features, names in layers:
             rows = columns = None
             if features.weight:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -21,10 +22,10 @@ from overtone.signals import Grid, Signal
 from overtone.spectra import Bands, NoiseFloor
 from overtone.theory._mode_dynamics import GradientFlow
 from overtone.theory.dynamics._agreement import ValidityLimit
+from overtone.theory.dynamics._cost import Cost
 from overtone.theory.dynamics._findings import (
     VISIBLE,
     Continuation,
-    Cost,
     Finding,
     FindingCode,
     band_findings,
@@ -54,6 +55,8 @@ class PredictionOptions:
         bands: Bands of the record; the default ones if None.
         memory: Memory budget in GiB.
         ratio: Growth from one recorded step to the next.
+        max_cost: Largest cost of a prediction with a pilot, as a share of the training's by a count of operations;
+            beyond it the last kernel is extrapolated. Infinite for no limit. Pilot and two kernels are computed anyway.
 
     Example:
         >>> from overtone.theory.dynamics import PredictionOptions
@@ -65,6 +68,7 @@ class PredictionOptions:
     bands: Bands | None = None
     memory: float = 2.0
     ratio: float = 1.15
+    max_cost: float = math.inf
 
 
 @final
@@ -203,11 +207,12 @@ def predict(
         seed,
         _attrs(network, optimizer, seed) | {"continued": continuation.value},
         callback or (lambda _: None),
+        options.max_cost,
     ).run(pilot, continuation)
     ending = outcome.stability.diverges_at
     training = None if ending is not None or outcome.seconds is None else outcome.seconds * steps
     cost = Cost(time.perf_counter() - start, training)
-    return _prediction(outcome, continuation, steps, cost, part, signal)
+    return _prediction(outcome, continuation, steps, cost, part, signal, options.max_cost)
 
 
 def _prediction(
@@ -217,6 +222,7 @@ def _prediction(
     cost: Cost,
     part: Signal | None,
     signal: Signal,
+    max_cost: float,
 ) -> Prediction:
     """Return the record up to the last step, with its findings."""
     interval, ending = outcome.interval, outcome.stability.diverges_at
@@ -232,7 +238,8 @@ def _prediction(
             "whole": signal.geometry.shape,
         }
         findings.append(Finding(FindingCode.WINDOW, window))
-    findings += method_findings(outcome.pilot, outcome.since, steps, continuation)
+    limit = max_cost if outcome.limited else None
+    findings += method_findings(outcome.pilot, outcome.since, steps, continuation, limit)
     if outcome.scatter is not None:
         error = _relative_scatter(outcome.scatter, record)
         findings.append(Finding(FindingCode.MINIBATCH_SCATTER, {"error": error}))

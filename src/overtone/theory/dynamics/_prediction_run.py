@@ -16,8 +16,9 @@ from torch import nn
 from overtone._utils.steps import log_steps
 from overtone.signals import Signal
 from overtone.theory._mode_dynamics import OptimizerDynamics
+from overtone.theory.dynamics._cost import Cost, CostMeter, WorkBudget, WorkCounter, eigensystem_seconds
 from overtone.theory.dynamics._extrapolation import Extrapolation, PredictionInterval
-from overtone.theory.dynamics._findings import Continuation, Cost, CostMeter
+from overtone.theory.dynamics._findings import Continuation
 from overtone.theory.dynamics._linearised import KernelHistory, Linearised, Rate, loss_bound
 from overtone.theory.dynamics._optimizers import Schedule, effective_rate
 from overtone.theory.dynamics._pilot_run import PilotRun, as_loss_sees_it
@@ -27,13 +28,26 @@ from overtone.theory.dynamics._stability import (
     Stability,
     divergence_step,
     largest_rate,
-    linearise_at_start,
+    largest_rate_of_pilot,
     linearise_sample,
+    pilot_at_rest,
     steps_to_diverge,
 )
 
 HALF, QUARTER = 0.5, 0.25
 """Share of the earlier growth that continues, for a whole signal and for a window."""
+
+
+RECORDS = 0.8
+"""Nominal seconds of the largest stable rate, of the records and of their evaluation."""
+
+
+MARGIN = 0.7
+"""Share of the limit on cost that nominal work may use: expansions are bound by memory more than training steps are."""
+
+
+KERNELS = 2
+"""Kernels that every prediction with a pilot computes: half way through the pilot and at its end."""
 
 
 @final
@@ -102,6 +116,7 @@ class PredictionOutcome:
         clipped: Largest negative eigenvalue of the last kernel, relative to the largest.
         scatter: (band, channel) power that minibatches add at the last step, or None if it is not known.
         seconds: Seconds of a step of the pilot; None without one.
+        limited: Whether the limit on cost ended relinearisation.
     """
 
     interval: PredictionInterval
@@ -111,6 +126,7 @@ class PredictionOutcome:
     clipped: float
     scatter: NDArray[np.float64] | None
     seconds: float | None
+    limited: bool = False
 
 
 @final
@@ -133,6 +149,7 @@ class PredictionRun:
         seed: Seed of the pilot's batches.
         attrs: Attributes of the record.
         callback: Function that receives the estimated cost as soon as it is known.
+        max_cost: Largest cost after a pilot, as a share of the training's; infinite for no limit.
     """
 
     signal: Signal
@@ -149,6 +166,7 @@ class PredictionRun:
     seed: int
     attrs: dict[str, Any]
     callback: Callable[[Cost], None]
+    max_cost: float = math.inf
 
     def run(self, pilot: int, continuation: Continuation) -> PredictionOutcome:
         """Run the prediction.
@@ -183,12 +201,14 @@ class PredictionRun:
         relinearisation = Relinearisation(
             pilot, problem.x, problem.y, problem.train, self.rule, self._effective_rate
         )
-        meter = CostMeter(self.callback, steps, self.steps)
+        meter = CostMeter(self.callback, steps, self.steps, self.max_cost)
+        budget = self._budget(steps, meter)
 
         def at_half() -> None:
             # The kernel half way is needed for its growth, and its time provides the first estimate of the cost.
             start, pace = time.perf_counter(), pilot.seconds / pilot.step
-            history.add(pilot.step, relinearisation.expand().linear.kernel)
+            expansion = budget.spend("first expansion", relinearisation.expand)
+            history.add(pilot.step, expansion.linear.kernel)
             share = MAX_STEP_SHARE if continuation is Continuation.RELINEARISED else math.inf
             meter.after_half_pilot(pace, time.perf_counter() - start, share)
 
@@ -206,20 +226,40 @@ class PredictionRun:
         )
         if continuation is Continuation.RELINEARISED:
             linear, history = problem.relinearise(
-                relinearisation, self._rows, self.steps, history, meter.after_expansion
+                relinearisation, self._rows, self.steps, history, budget, meter.after_expansion
             )
         else:
             linear = relinearisation.expand(pilot.samples).linear
         growth = history.growth(linear.eigenvalues, linear.modes, pilot.step)
         interval = self._extrapolation(linear, pilot.step, True, None).interval(growth, attrs)
-        return PredictionOutcome(interval, stability, trained, pilot.step, linear.clipped, scatter, pace)
+        return PredictionOutcome(
+            interval, stability, trained, pilot.step, linear.clipped, scatter, pace, budget.exhausted
+        )
+
+    def _budget(self, pilot: int, meter: CostMeter) -> WorkBudget:
+        """Return the work that is left after the pilot, counted on a few steps of a copy, and report their time."""
+        if math.isinf(self.max_cost):
+            return WorkBudget(math.inf)
+        # The first step also creates the optimizer's state; the second is counted, the third timed.
+        copied = self._pilot_run(self.schedule)
+        copied.survives(1, math.inf)
+        with WorkCounter() as counter:
+            copied.survives(1, math.inf)
+        before = copied.seconds
+        copied.survives(1, math.inf)
+        share = max(0.0, self.max_cost * self.steps - pilot)
+        work = MARGIN * share * counter.seconds - RECORDS
+        # Two kernels are computed in any case: where they exceed the limit, only their estimate is true.
+        if work >= KERNELS * eigensystem_seconds(self.problem.y[self.problem.train].numel()):
+            meter.before_pilot(copied.seconds - before)
+        return WorkBudget(work)
 
     def _train_pilot(self, recorded: RecordedPilot, steps: int, at_half: Callable[[], None]) -> Stability:
         """Train the pilot; at an unstable rate continue until a divergence would have been visible."""
         pilot, last = recorded.pilot, recorded.train_and_record(steps, at_half)
         if last is None:
             rate = self.problem.rate(pilot.step)
-            largest = largest_rate(linearise_sample(pilot), self.rule, pilot.batch)
+            largest = largest_rate_of_pilot(pilot, self.rule, pilot.batch)
             enough = min(steps_to_diverge(self.rule, rate, largest), self.steps - 1)
             last = recorded.train_and_record(max(steps, enough))
             if last is None:
@@ -227,7 +267,7 @@ class PredictionRun:
         # The divergence may have been detected steps after the last row: train once more to add the row of `last`.
         again = self._pilot_run(self.schedule)
         RecordedPilot(self.problem, again, ()).train_and_record(last)
-        largest = largest_rate(linearise_at_start(self._pilot_run(self.schedule)), self.rule, pilot.batch)
+        largest = largest_rate_of_pilot(pilot_at_rest(self._pilot_run(self.schedule)), self.rule, pilot.batch)
         return Stability(self.problem.rate(last), largest, last, measured=True)
 
     def _stability_at_start(self, pilot: PilotRun, linear: Linearised) -> Stability:

@@ -20,6 +20,7 @@ from overtone.records._schema import PER_STEP, complete
 from overtone.signals import Signal
 from overtone.spectra import Bands, GridTransform, NoiseFloor, NoiseVerdict
 from overtone.theory._mode_dynamics import GradientDescent
+from overtone.theory.dynamics._cost import WorkBudget
 from overtone.theory.dynamics._linearised import EDGE_FRACTION, KernelHistory, Linearised, Rate, Snapshot
 from overtone.theory.dynamics._minibatch import MinibatchScatter, minibatch_scatter
 from overtone.theory.dynamics._pilot_run import parameter_dtype
@@ -200,6 +201,7 @@ class PredictionProblem:
         rows: Sequence[int],
         last: int,
         history: KernelHistory,
+        budget: WorkBudget,
         report: Callable[[float, float, int, int], None],
     ) -> tuple[Linearised, KernelHistory]:
         """Relinearise until step `last`, and add rows and kernels.
@@ -212,6 +214,7 @@ class PredictionProblem:
             rows: Recorded steps.
             last: Target step.
             history: Kernels of earlier steps; not changed.
+            budget: Work that may be done.
             report: Function called after each expansion with the seconds of a training step and of the expansion, and
                 the first and last step of the expansion.
 
@@ -222,7 +225,7 @@ class PredictionProblem:
         start, saved = pilot.step, copy.deepcopy((pilot.network, pilot.optimizer))
         extended, snapshots = history.branch(), []
         pace, clock = pilot.seconds / start, time.perf_counter()
-        for step, passed, linear in relinearisation.run(rows, last):
+        for step, passed, linear in relinearisation.run(rows, last, budget):
             extended.add(step, linear.kernel)
             snapshots += passed
             clock, before = time.perf_counter(), clock

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import functools
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,6 +15,7 @@ from torch import Tensor, nn
 from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.theory._mode_dynamics import GradientDescent, ModeState, OptimizerDynamics
+from overtone.theory.dynamics._cost import WorkBudget
 from overtone.theory.dynamics._linearised import EDGE_FRACTION, Linearised, Rate, Snapshot, mean_rate
 from overtone.theory.dynamics._minibatch import (
     advance_on_batches,
@@ -22,7 +24,7 @@ from overtone.theory.dynamics._minibatch import (
 )
 from overtone.theory.dynamics._optimizers import second_moments
 from overtone.theory.dynamics._pilot_run import PilotRun
-from overtone.theory.dynamics._preconditioned import output_change, separable_kernel
+from overtone.theory.dynamics._preconditioned import SuccessiveExpansions
 from overtone.theory.ntk._empirical.jacobian import Jacobian
 from overtone.theory.ntk._empirical.passes import network_outputs, vector_jacobian_product
 
@@ -84,6 +86,7 @@ class Relinearisation:
     ) -> None:
         self.pilot, self.rule, self.rate = pilot, rule, rate
         self._x, self._y, self._train = x, y, train
+        self._expansions = SuccessiveExpansions(pilot.network, x)
         self._differentiable_twice = False
 
     def expand(self, mean_over: int | None = None) -> Expansion:
@@ -94,44 +97,52 @@ class Relinearisation:
         """
         network, optimizer = self.pilot.network, self.pilot.optimizer
         scale = second_moments(optimizer, network)
-        # The kernel in float64, because eigenvalues of smooth networks span more digits than float32 has.
-        double = copy.deepcopy(network).double()
-        exact = None if scale is None else {name: weight.double() for name, weight in scale.items()}
-        kernel, separable = separable_kernel(double, self._x.double(), exact)
+        self._expansions.load(network)
+        kernel, separable = self._expansions.separable_kernel(scale)
         used = None if scale is None else {name: separable[name].to(weight) for name, weight in scale.items()}
         momenta = self._momenta(self.pilot)
         moving = {name: m if used is None else used[name] * m for name, m in momenta.items()}
-        velocity = output_change(network, self._x, moving) if moving else None
+        velocity = self._expansions.output_change(moving) if moving else None
         columns = kernel.reshape(len(kernel), len(self._x), -1)[:, self._train].reshape(len(kernel), -1)
         outputs = self.pilot.outputs(self._x)
         linear = Linearised.of(outputs, self._y, columns, self._train, velocity, mean_over)
         return Expansion(linear, used)
 
-    def run(self, rows: Sequence[int], last: int) -> Iterator[tuple[int, list[Snapshot], Linearised]]:
-        """Relinearise until `last`, or until expansions become inefficiently short.
+    def run(
+        self, rows: Sequence[int], last: int, budget: WorkBudget | None = None
+    ) -> Iterator[tuple[int, list[Snapshot], Linearised]]:
+        """Relinearise until `last`, or until expansions become inefficiently short or the work is spent.
 
         Args:
             rows: Recorded steps.
             last: The last step.
+            budget: Work that may be done, with the expansion that follows the last step; no limit if None.
 
         Yields:
             The first step of an expansion, its snapshots at `rows`, and the expansion.
         """
-        length = last
+        length, budget = last, budget or WorkBudget(math.inf)
         while self.pilot.step < last:
+            # The caller expands once more at the end.
+            if not budget.allows("expansion", "step", "expansion"):
+                return
             current = self.pilot.step
             self._refresh_moments()
-            expansion = self._at_stability_edge(self.expand())
+            expansion = budget.spend("expansion", lambda: self._at_stability_edge(self.expand()))
             shortest = min(math.ceil(last / MAX_EXPANSIONS), max(1, round(MAX_STEP_SHARE / 3 * current)))
             length = min(length, max(1, round(MAX_STEP_SHARE * current)), last - current)
-            trial, snapshots, distance = self._follow(expansion, length, rows)
+            trial, snapshots, distance = budget.spend(
+                "step", functools.partial(self._follow, expansion, length, rows)
+            )
             # Step size control as in an embedded Runge-Kutta method: shorten and repeat until the distance of the
             # updated network from the linear one, which is the local error, is within the tolerance.
             while not distance <= TOLERANCE and length > 1:
                 length = _next_length(length, distance)
-                if length < shortest:
+                if length < shortest or not budget.allows("step", "expansion"):
                     return
-                trial, snapshots, distance = self._follow(expansion, length, rows)
+                trial, snapshots, distance = budget.spend(
+                    "step", functools.partial(self._follow, expansion, length, rows)
+                )
             if not math.isfinite(distance):
                 return
             self.pilot.network, self.pilot.optimizer = trial

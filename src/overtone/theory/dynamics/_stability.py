@@ -64,11 +64,16 @@ def largest_rate(network: Linearised, rule: OptimizerDynamics, batch: int | None
     Returns:
         The rate; infinity for a flow and for a kernel of zeros.
     """
-    top = network.gain * float(network.eigenvalues[-1])
-    if top == 0 or math.isinf(rule.stable_limit(1.0)):
-        return math.inf
-    limit = rule.stable_limit(1.0) / top
-    return largest_bounded_rate(network, batch, limit) if batch is not None and rule.plain_descent else limit
+    limit = _stable_for_mode(network.gain * float(network.eigenvalues[-1]), rule)
+    if math.isinf(limit) or batch is None or not rule.plain_descent:
+        return limit
+    return largest_bounded_rate(network, batch, limit)
+
+
+def _stable_for_mode(top: float, rule: OptimizerDynamics) -> float:
+    """Return the largest stable rate of the sharpest mode, of eigenvalue times gain `top`."""
+    stable = rule.stable_limit(1.0)
+    return math.inf if top == 0 or math.isinf(stable) else stable / top
 
 
 def divergence_step(
@@ -115,6 +120,21 @@ def steps_to_diverge(rule: OptimizerDynamics, rate: float, largest: float) -> in
     return math.ceil(math.log(DIVERGENCE_FACTOR) / math.log(growth))
 
 
+def largest_rate_of_pilot(pilot: PilotRun, rule: OptimizerDynamics, batch: int | None = None) -> float:
+    """Return `largest_rate` of a pilot's network at its current step, on up to `STABILITY_OUTPUTS` random outputs.
+
+    Args:
+        pilot: The pilot. An optimizer with second moments must already have them.
+        rule: The optimizer.
+        batch: Samples per step, or None for all.
+    """
+    x, y = _random_part(pilot)
+    # The expected square over minibatches needs all eigenvalues; otherwise the largest one is enough.
+    if y.numel() < 2 or (batch is not None and rule.plain_descent):
+        return largest_rate(linearise_sample(pilot), rule, batch)
+    return _stable_for_mode(2 / y.numel() * pilot.largest_eigenvalue(x), rule)
+
+
 def linearise_sample(pilot: PilotRun) -> Linearised:
     """Return a pilot's network, linearised on up to `STABILITY_OUTPUTS` random trained outputs.
 
@@ -124,8 +144,8 @@ def linearise_sample(pilot: PilotRun) -> Linearised:
     return pilot.linearise(*_random_part(pilot))
 
 
-def linearise_at_start(pilot: PilotRun) -> Linearised:
-    """Return the same linearisation for an unchanged network, with the second moments of a step of length zero.
+def pilot_at_rest(pilot: PilotRun) -> PilotRun:
+    """Return a pilot of the same network with the second moments of a step of length zero.
 
     Args:
         pilot: The pilot at its first step.
@@ -134,7 +154,7 @@ def linearise_at_start(pilot: PilotRun) -> Linearised:
     # A step at rate zero fills Adam's second moments with the squares of the first gradient and changes no parameter.
     resting = PilotRun(pilot.network, pilot.optimizer, x, y, schedule=lambda _: 0.0)
     resting.advance(1)
-    return resting.linearise(x, y)
+    return resting
 
 
 def _random_part(pilot: PilotRun) -> tuple[Tensor, Tensor]:

@@ -6,7 +6,8 @@ import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from overtone.theory.dynamics._findings import Cost, Finding, FindingCode
+from overtone.theory.dynamics._cost import Cost
+from overtone.theory.dynamics._findings import Finding, FindingCode
 
 if TYPE_CHECKING:
     from overtone.theory.dynamics._agreement import Agreement
@@ -30,6 +31,9 @@ def outlook(cost: Cost) -> str:
     sentence = f"Predicting will take about {_seconds(cost.predicting)} s"
     if cost.training is None:
         return f"{sentence}."
+    if cost.limit:
+        limit, training = _seconds(cost.predicting), _seconds(cost.training)
+        return f"Predicting will take at most about {limit} s; training itself would take about {training} s."
     remark = ", and is more reliable" if cost.training_is_cheaper else ""
     return f"{sentence}; training itself would take about {_seconds(cost.training)} s{remark}."
 
@@ -128,6 +132,13 @@ def _relinearised(until: int, steps: int) -> str:
     return f"The network was relinearised repeatedly up to step {until}{ending}"
 
 
+def _cost_limit(until: int, max_cost: float) -> str:
+    return (
+        f"The network was relinearised up to step {until} only, since a prediction may cost {max_cost:g} of the "
+        "training; a larger max_cost relinearises further."
+    )
+
+
 def _training_cheaper(predicting: float, training: float) -> str:
     return (
         f"Predicting took {_seconds(predicting)} s; training itself would take about {_seconds(training)} s, and is "
@@ -151,6 +162,7 @@ _WORDINGS: dict[FindingCode, Callable[..., str]] = {
         f"The pilot of {pilot} steps is more than 5 % of the {steps} predicted; accuracy is stated for shorter pilots."
     ),
     FindingCode.RELINEARISED: _relinearised,
+    FindingCode.COST_LIMIT: _cost_limit,
     FindingCode.WINDOW_NOT_RELINEARISED: lambda: (
         "The network was not relinearised, because samples outside the window change it too: after the pilot the "
         "growth of its kernel is extrapolated."

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import enum
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeVar, final
 
@@ -155,6 +155,8 @@ class JacobianOperator(KernelOperator):
         network: Any module that maps (N, ...) to (N,) or (N, ...).
         x: (N, ...) samples.
         chunk: Samples per pass.
+        weights: D by parameter name, all 0 or more, for the kernel J D J^T of an optimizer with a learning rate per
+            parameter; None for ones.
 
     Attributes:
         sample_by_sample: Whether products are computed one sample at a time, which is slow.
@@ -165,16 +167,25 @@ class JacobianOperator(KernelOperator):
             the others, or `chunk` is below 1.
     """
 
-    def __init__(self, network: nn.Module, x: Tensor, *, chunk: int = 1024) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        x: Tensor,
+        *,
+        chunk: int = 1024,
+        weights: Mapping[str, Tensor] | None = None,
+    ) -> None:
         if chunk < 1:
             raise InputError("at least one sample per pass", f"{chunk}", "use the default of 1024", "chunk")
-        self._jacobian = Jacobian(network, x, chunk)
+        self._jacobian, self._weights = Jacobian(network, x, chunk), weights
         self.channels, self.sample_by_sample = self._jacobian.channels, self._jacobian.sample_by_sample
         self.size, self.dtype, self.device = len(x) * self.channels, self._jacobian.dtype, x.device
 
     def _apply(self, vector: Tensor) -> Tensor:
-        weights = vector.reshape(-1, self.channels)
-        return self._jacobian.jvp(self._jacobian.vjp(weights)).reshape(-1)
+        direction = self._jacobian.vjp(vector.reshape(-1, self.channels))
+        if self._weights is not None:
+            direction = {name: self._weights[name].to(u) * u for name, u in direction.items()}
+        return self._jacobian.jvp(direction).reshape(-1)
 
 
 @final
