@@ -51,3 +51,18 @@ def test_a_complex_picture_is_restored_in_both_parts():
     mask[9:15, 9:15] = True
     made = pictures(ot.signals.kspace(full, mask))["total variation"]
     assert float((made.reshape(SIDE, SIDE) - torch.from_numpy(values)).abs().square().mean()) < 2e-3
+
+
+def test_spokes_are_weighted_by_their_density():
+    angles, radii = np.arange(24)[:, None] * np.pi / 24, (np.arange(2 * SIDE) - SIDE) / (2 * SIDE)
+    spokes = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=-1)
+    places = np.stack(np.mgrid[:SIDE, :SIDE] - SIDE // 2, -1).reshape(-1, 2)
+    data = np.exp(-2j * np.pi * spokes @ places.T) @ disc().reshape(-1) / SIDE
+    problem = ot.signals.noncartesian_kspace(data, spokes, (SIDE, SIDE), complex_values=False)
+    # A part of the spokes has its own density.
+    made = {
+        one.name: one.values for one in reconstruct(problem.split(0.2)[0], lambda v: float(v.abs().mean()))
+    }
+    assert list(made) == ["scaled adjoint", "density-compensated adjoint", "total variation"]
+    assert error(made["density-compensated adjoint"]) < 0.2 * error(made["scaled adjoint"])
+    assert error(made["density-compensated adjoint"]) < 0.02

@@ -13,6 +13,7 @@ from overtone.fitting._fit import fit_on_clock
 from overtone.fitting._measured import measured_fingerprint
 from overtone.fitting._measured_split import judged_measurements, split_measured
 from overtone.fitting._wall_clock import WallClock
+from overtone.probes.views._residuals import residuals
 from overtone.signals import Measured
 
 SIDE = 16
@@ -218,3 +219,16 @@ def test_a_run_shows_the_classical_pictures_in_a_notebook(tmp_path):
     html = ot.fit(kspace(), tmp_path / "run", steps=10, **SMALL)._repr_html_()
     assert "Zero-filled" in html
     assert "Is a classical reconstruction better?" in html
+
+
+def test_what_spokes_measure_is_the_part_of_the_lattice_near_them():
+    angles, radii = np.arange(8)[:, None] * np.pi / 8, (np.arange(32) - 16) / 32
+    spokes = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=-1)
+    for complex_values in (False, True):
+        problem = ot.signals.noncartesian_kspace(
+            np.ones((8, 32), complex), spokes, (16, 16), complex_values=complex_values
+        )
+        gain = residuals(problem)[0].metric.gain
+        # All that is near the centre, and spokes a fifth of a turn apart at the border.
+        assert gain[0] > 0.9
+        assert 0.2 < gain[-4:].mean() < 0.7

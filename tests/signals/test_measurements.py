@@ -50,6 +50,42 @@ def test_k_space_is_the_direct_sum(shape):
     assert float(problem.residuals(field(2 * values))[0].abs().max()) > 0.1
 
 
+@pytest.mark.parametrize("shape", [(7,), (6, 5), (4, 3, 5)])
+@pytest.mark.parametrize("complex_values", [False, True])
+def test_k_space_at_any_frequencies_and_its_adjoint_are_the_direct_sums(shape, complex_values):
+    rng = np.random.default_rng(0)
+    frequencies = rng.uniform(-0.25, 0.25, (3, 4, len(shape)))
+    places = np.stack(np.meshgrid(*(np.arange(n) - n // 2 for n in shape), indexing="ij"), -1)
+    waves = np.exp(
+        -2j * np.pi * frequencies.reshape(12, -1) @ (2.0 * places.reshape(-1, len(shape))).T
+    ) / np.sqrt(np.prod(shape))
+    values = rng.standard_normal((2, *shape)) + (
+        1j * rng.standard_normal((2, *shape)) if complex_values else 0
+    )
+    values = values.reshape(2, -1)
+    data = (waves @ values.T).reshape(3, 4, 2)
+    problem = signals.noncartesian_kspace(
+        data, frequencies, shape, spacing=2.0, complex_values=complex_values
+    )
+    operator, terms = problem.terms[0].operator, problem.terms[0]
+    # Sums of N terms with the transform's error of 1e-12.
+    tolerance = 1e-11 * np.abs(data).max()
+    assert np.abs(operator.forward(torch.from_numpy(values.T)).numpy() - terms.data.numpy()).max() < tolerance
+    back = waves.conj().T @ data.reshape(12, 2)
+    expected = back if complex_values else back.real
+    assert np.abs(operator.adjoint(terms.data).numpy() - expected).max() < 12 * tolerance
+    assert terms.group_numbers().tolist() == [0] * 4 + [1] * 4 + [2] * 4
+
+
+def test_k_space_on_the_lattice_is_cartesian():
+    full = centred(np.random.default_rng(2).standard_normal((6, 8)))
+    lattice = np.stack(np.meshgrid((np.arange(6) - 3) / 6, (np.arange(8) - 4) / 8, indexing="ij"), -1)
+    values = torch.randn(48, 1, dtype=torch.float64, generator=torch.Generator().manual_seed(0))
+    cartesian = signals.kspace(full, np.ones((6, 8), bool)).terms[0].operator.forward(values)
+    other = signals.noncartesian_kspace(full, lattice, (6, 8)).terms[0].operator.forward(values)
+    assert float((cartesian - other).abs().max()) < 1e-11
+
+
 def test_a_real_field_has_conjugates_in_one_group():
     picture = np.random.default_rng(1).standard_normal((6, 5))
     problem = signals.kspace(centred(picture), np.ones((6, 5), bool), complex_values=False)
@@ -133,6 +169,12 @@ def test_blur_is_the_direct_sum_over_the_kernel(size, known, factor, seed):
         lambda: signals.kspace(np.ones((4, 4), complex), np.zeros((4, 4), bool)),
         lambda: signals.kspace(np.ones((4, 4), complex), np.ones((4, 5), bool)),
         lambda: signals.kspace(np.full((4, 4), np.nan + 0j)),
+        lambda: signals.noncartesian_kspace(np.ones((3, 4)), np.zeros((3, 4, 2)), (8, 8)),
+        lambda: signals.noncartesian_kspace(np.ones((3, 4), complex), np.zeros((4, 3, 2)), (8, 8)),
+        lambda: signals.noncartesian_kspace(np.ones((3, 4), complex), np.zeros((3, 4, 3)), (8, 8)),
+        lambda: signals.noncartesian_kspace(np.ones((3, 4), complex), np.full((3, 4, 2), 3.0), (8, 8)),
+        lambda: signals.noncartesian_kspace(np.ones((3, 4), complex), np.full((3, 4, 2), np.nan), (8, 8)),
+        lambda: signals.noncartesian_kspace(np.ones((3, 4), complex), np.zeros((3, 4, 1)), (1,)),
         lambda: signals.projections(np.ones((3, 8)), [0.0, 10.0]),
         lambda: signals.projections(np.full((2, 8), np.inf), [0.0, 10.0]),
         lambda: signals.projections(np.ones((2, 8)), [0.0, 10.0], source_distance=3.0),

@@ -24,7 +24,12 @@ from overtone.signals._signal import Signal, require_grid, validate
 
 if TYPE_CHECKING:
     from overtone.signals import masks, synthetic
-    from overtone.signals._measurements import blurred, kspace, projections
+    from overtone.signals._measurements import (
+        blurred,
+        kspace,
+        noncartesian_kspace,
+        projections,
+    )
     from overtone.signals._readers._array import array
     from overtone.signals._readers._audio import audio
     from overtone.signals._readers._columns import points, series, table
@@ -49,6 +54,7 @@ __all__ = [
     "kspace",
     "masks",
     "measured",
+    "noncartesian_kspace",
     "points",
     "projections",
     "read",
@@ -66,7 +72,7 @@ __getattr__, _, _ = lazy_loader.attach(
     __name__,
     submodules={"masks", "synthetic"},
     submod_attrs={
-        "_measurements": ["blurred", "kspace", "projections"],
+        "_measurements": ["blurred", "kspace", "noncartesian_kspace", "projections"],
         "_readers._array": ["array"],
         "_readers._audio": ["audio"],
         "_readers._columns": ["points", "series", "table"],

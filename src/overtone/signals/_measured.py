@@ -326,11 +326,14 @@ class SamplesOperator:
         forward: From values (P, C) to functionals (M, ...).
         adjoint: From functionals (M, ...) to values (P, C); the conjugate transpose for complex maps.
         batched: Whether `forward` maps any number of columns, each for itself.
+        frequencies: (M, d) in cycles per sample, of Fourier coefficients that are on no lattice; their density makes
+            the classical picture.
     """
 
     forward: SamplesMap
     adjoint: SamplesMap
     batched: bool = False
+    frequencies: Tensor | None = None
 
     def __call__(self, points: Tensor, values: Tensor) -> Tensor:
         """Return the functionals of values (P, C) at the points, which the map knows."""
@@ -349,6 +352,18 @@ def maps_columns(term: Term) -> bool:
     """
     operator = term.operator.operator if isinstance(term.operator, Selected) else term.operator
     return isinstance(operator, SamplesOperator) and operator.batched
+
+
+def term_frequencies(term: Term) -> Tensor | None:
+    """Return the frequencies (M, d) of Fourier coefficients that are on no lattice, in cycles per sample; else None.
+
+    Args:
+        term: A term of a problem.
+    """
+    if isinstance(term.operator, Selected):
+        known = getattr(term.operator.operator, "frequencies", None)
+        return None if known is None else known[term.operator.mask]
+    return getattr(term.operator, "frequencies", None)
 
 
 def measured(

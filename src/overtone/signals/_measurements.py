@@ -12,9 +12,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from overtone._utils.optional import import_optional
 from overtone.errors import InputError
 from overtone.signals._geometry import Grid
-from overtone.signals._measured import Measured, measured
+from overtone.signals._measured import Measured, SamplesOperator, measured
 
 Array = NDArray[Any]
 
@@ -112,6 +113,135 @@ def kspace(
         batched=True,
         name=name,
     )
+
+
+NUFFT_ACCURACY, THREADED = 1e-12, 65536
+"""Relative error of non-uniform Fourier transforms, and numbers from which threads share them."""
+
+
+def noncartesian_kspace(
+    data: Any,
+    trajectory: Any,
+    shape: tuple[int, ...],
+    *,
+    spacing: float = 1.0,
+    unit: str = "pixel",
+    complex_values: bool = True,
+    noise: float | None = None,
+    name: str = "k-space",
+) -> Measured:
+    """Return a picture or volume known through Fourier coefficients at any frequencies: radial, spiral and other MRI.
+
+    F_m = N^(-1/2) sum_n u_n exp(-2 pi i k_m x_n), with positions x counted from the middle of the field (index n // 2):
+    at the frequencies of the lattice the coefficients of `kspace`. Sums are those of a non-uniform fast Fourier
+    transform (finufft).
+
+    Args:
+        data: (readout, sample) or (sample,) complex coefficients, with or without a last axis of channels. All samples
+            of a readout (a spoke, an arm of a spiral) are held out together.
+        trajectory: (readout, sample, axis) or (sample, axis) frequencies k in cycles per `unit`, at most
+            1 / (2 spacing) per axis.
+        shape: Samples of the field per axis.
+        spacing: Distance between neighbouring samples of the field.
+        unit: Its unit.
+        complex_values: Whether the field is complex.
+        noise: Standard deviation of the complex noise of a coefficient, None if unknown.
+        name: Description, for titles.
+
+    Raises:
+        InputError: If the data are not complex, shapes differ, numbers are not finite or frequencies lie above those
+            that the samples resolve.
+
+    Source: Fessler and Sutton 2003, "Nonuniform fast Fourier transforms using min-max interpolation".
+
+    Example:
+        >>> import numpy as np
+        >>> from overtone import signals
+        >>> angles, radii = np.arange(6)[:, None] * np.pi / 6, np.arange(-8, 8) / 16
+        >>> spokes = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=-1)
+        >>> signals.noncartesian_kspace(np.ones((6, 16), complex), spokes, (16, 16))
+        <Measured 'k-space': 96 functionals on 256 samples>
+    """
+    array, places = np.asarray(data), np.asarray(trajectory, dtype=float)
+    sides = tuple(int(n) for n in shape)
+    if array.dtype.kind != "c":
+        raise InputError("complex coefficients", f"{array.dtype}", "pass real + 1j * imaginary part", "data")
+    if not 1 <= len(sides) <= 3 or min(sides) < 2:
+        raise InputError("a shape of 1 to 3 whole numbers from 2", f"{sides}", "correct it", "shape")
+    samples = places.shape[:-1]
+    if (
+        places.ndim not in (2, 3)
+        or places.shape[-1] != len(sides)
+        or array.shape[: len(samples)] != samples
+        or array.ndim - len(samples) > 1
+    ):
+        raise InputError(
+            f"{len(sides)} frequencies per coefficient",
+            f"a trajectory of shape {places.shape} for data of shape {array.shape}",
+            "pass a trajectory (readout, sample, axis) for data (readout, sample)",
+            "trajectory",
+        )
+    highest = float(np.abs(places).max()) if places.size and np.isfinite(places).all() else math.nan
+    if not highest <= 0.5 / spacing * (1 + 1e-6):
+        raise InputError(
+            f"frequencies of at most {0.5 / spacing:g} cycles per {unit}",
+            "nan, infinity or none" if math.isnan(highest) else f"up to {highest:.3g}",
+            f"pass cycles per {unit}: radians over 2 pi, or the index over the number of samples",
+            "trajectory",
+        )
+    values = torch.from_numpy(array.reshape(math.prod(samples), -1).astype(np.complex128))
+    frequencies = places.reshape(-1, len(sides)) * spacing
+    forward, adjoint = nonuniform_transforms(frequencies, sides, complex_values)
+    problem = measured(
+        forward,
+        adjoint,
+        values,
+        _grid(sides, spacing, unit),
+        groups=np.repeat(np.arange(samples[0]), samples[1]) if len(samples) == 2 else None,
+        noise=noise,
+        channels=_names(values.shape[-1]),
+        complex_values=complex_values,
+        batched=True,
+        name=name,
+    )
+    operator = SamplesOperator(forward, adjoint, True, torch.from_numpy(frequencies))
+    return replace(problem, terms=(replace(problem.terms[0], operator=operator),))
+
+
+def nonuniform_transforms(
+    frequencies: Array, shape: tuple[int, ...], complex_values: bool
+) -> tuple[Callable[[Tensor], Tensor], Callable[[Tensor], Tensor]]:
+    """Return the orthonormal sums over samples at any frequencies, and their adjoint.
+
+    Args:
+        frequencies: (M, d) in cycles per sample.
+        shape: Samples per axis.
+        complex_values: Whether the field is complex.
+    """
+    finufft = import_optional("finufft", "points")
+    angles = [np.ascontiguousarray(2 * math.pi * column) for column in frequencies.T]
+    evaluate, spread = (getattr(finufft, f"nufft{len(shape)}d{kind}") for kind in (2, 1))
+    scale = 1 / math.sqrt(math.prod(shape))
+
+    def options(columns: int) -> dict[str, Any]:
+        # Starting threads does not pay off for small problems.
+        small = columns * max(len(frequencies), math.prod(shape)) < THREADED
+        return {"eps": NUFFT_ACCURACY, "nthreads": 1 if small else torch.get_num_threads()}
+
+    def forward(field: Tensor) -> Tensor:
+        pictures = field.detach().cpu().T.reshape(-1, *shape).to(torch.complex128).contiguous().numpy()
+        sums = evaluate(*angles, pictures, isign=-1, **options(len(pictures))).reshape(len(pictures), -1)
+        return torch.from_numpy(scale * sums.T).to(field.device)
+
+    def adjoint(data: Tensor) -> Tensor:
+        strengths = data.detach().cpu().T.to(torch.complex128).contiguous().numpy()
+        pictures = spread(*angles, strengths, shape, isign=1, **options(len(strengths))).reshape(
+            len(strengths), -1
+        )
+        field = torch.from_numpy(scale * pictures.T).to(data.device)
+        return field if complex_values else field.real
+
+    return forward, adjoint
 
 
 def _conjugates(shape: tuple[int, ...]) -> Array:

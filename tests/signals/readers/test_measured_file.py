@@ -50,6 +50,24 @@ def test_kspace_with_indices_is_that_with_a_mask(tmp_path):
     assert one.complex_values
 
 
+def test_kspace_with_a_trajectory(tmp_path):
+    spokes = np.stack([np.linspace(-0.5, 0.5, 10) * np.ones((8, 1)), np.zeros((8, 10))], -1)
+    data = np.ones((8, 10), complex)
+    path = saved(tmp_path, kspace=data, trajectory=spokes, shape=np.array([8, 8]), real=True)
+    problem = signals.read_measured(path)
+    assert (problem.terms[0].size, problem.geometry.shape, problem.complex_values) == (80, (8, 8), False)
+    assert len(problem.terms[0].group_numbers().unique()) == 8
+    with pytest.raises(InputError, match="indices or trajectory, got both"):
+        signals.read_measured(
+            saved(tmp_path, kspace=data, trajectory=spokes, indices=np.zeros((80, 2), int), shape=[8, 8])
+        )
+    with pytest.raises(InputError, match="shape with trajectory, got trajectory alone"):
+        signals.read_measured(saved(tmp_path, kspace=data, trajectory=spokes))
+    with pytest.raises(InputError, match="pass cycles per pixel") as refusal:
+        signals.read_measured(saved(tmp_path, kspace=data, trajectory=10 * spokes, shape=[8, 8]))
+    assert "scan.npz" in str(refusal.value)
+
+
 def test_sinogram_and_blur(tmp_path):
     turns = np.arange(0, 180, 30.0)
     problem = signals.read_measured(saved(tmp_path, sinogram=np.ones((6, 8)), angles=turns))

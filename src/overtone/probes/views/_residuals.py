@@ -16,7 +16,7 @@ from overtone.errors import InputError
 from overtone.probes._inputs import CoordinateInputs, Inputs
 from overtone.probes._view import Metric, MetricView, Row, View
 from overtone.signals import Grid, Measured, Term
-from overtone.signals._measured import SamplesOperator
+from overtone.signals._measured import SamplesOperator, term_frequencies
 from overtone.spectra import Bands, BandTransform, GridTransform, PointsTransform
 
 DRAWS = 8
@@ -215,7 +215,8 @@ class SamplesMetric(Metric):
         held_out: Those that are not.
 
     Attributes:
-        gain: (band,) power of A* A applied to white noise over that of the noise, largest 1: what is measured.
+        gain: (band,) power of A* A applied to white noise over that of the noise, largest 1: what is measured. Of
+            Fourier coefficients that are on no lattice, the part of the picture's own frequencies with one nearby.
         noise_power: (band, channel) power of A* applied to the measurements' noise; None where it is unknown.
     """
 
@@ -278,11 +279,19 @@ class SamplesMetric(Metric):
         before, after = np.zeros(self.bands.count), np.zeros(self.bands.count)
         noise = np.zeros_like(self.target_power)
         dtype = torch.complex128 if self._problem.complex_values else torch.float64
+        mask = _lattice_frequencies(self._problem, self._term)
         for _ in range(DRAWS):
             field = torch.randn(*shape, generator=draw, dtype=dtype, device="cpu")
             before += self._power(self._transform.coefficients(self._transform.field(_real(field)))).sum(1)
-            functionals = self._term.operator(self._term.points, field)
-            after += self._power(self._transformed(functionals)).sum(1)
+            if mask is None:
+                measured = self._transformed(self._term.operator(self._term.points, field))
+            else:
+                pictures = field.reshape(*mask.shape, self._count)
+                axes = tuple(range(mask.dim()))
+                passed = torch.fft.ifftn(torch.fft.fftn(pictures, dim=axes) * mask[..., None], dim=axes)
+                passed = passed.reshape(shape) if self._problem.complex_values else passed.real.reshape(shape)
+                measured = self._transform.coefficients(self._transform.field(_real(passed)))
+            after += self._power(measured).sum(1)
             error = torch.randn(
                 self._term.data.shape, generator=draw, dtype=self._term.data.dtype, device="cpu"
             )
@@ -290,6 +299,22 @@ class SamplesMetric(Metric):
         gain = after / np.maximum(before, np.finfo(float).tiny)
         deviation = self._term.noise
         return gain / max(float(gain.max()), 1e-300), None if deviation is None else noise * deviation**2
+
+
+def _lattice_frequencies(problem: Measured, term: Term) -> Tensor | None:
+    """(*shape) which of the picture's own frequencies have a sample nearby; None for other measurements."""
+    frequencies = term_frequencies(term)
+    if frequencies is None:
+        return None
+    grid = problem.geometry
+    assert isinstance(grid, Grid)
+    sides = torch.tensor(grid.shape, device=frequencies.device)
+    index = (frequencies * sides).round().long()
+    mask = torch.zeros(grid.shape, dtype=torch.bool, device="cpu")
+    # Of real pictures, the opposite frequency has the conjugate.
+    for place in (index,) if problem.complex_values else (index, -index):
+        mask[tuple(place.remainder(sides).T.cpu())] = True
+    return mask
 
 
 def _mean_square(residual: Tensor) -> float:

@@ -24,13 +24,13 @@ COMMON = ("noise", "reference", "spacing", "unit")
 """Keys of every kind, none of them required."""
 
 KEYS = {
-    "kspace": ("mask", "indices", "shape", "real", *COMMON),
+    "kspace": ("mask", "indices", "trajectory", "shape", "real", *COMMON),
     "sinogram": ("angles", "side", "source_distance", *COMMON),
     "blurred": ("kernel", "factor", *COMMON),
 }
 """The key that a kind is recognised by, and its other keys."""
 
-PARTNERS = {"kspace": ("mask", "indices"), "sinogram": ("angles",), "blurred": ("kernel",)}
+PARTNERS = {"kspace": ("mask", "indices", "trajectory"), "sinogram": ("angles",), "blurred": ("kernel",)}
 """Keys of which one accompanies that of the kind."""
 
 KINDS = {"kspace": "k-space", "sinogram": "projections", "blurred": "blurred samples"}
@@ -86,7 +86,8 @@ def read_measured(path: PathLike) -> Measured:
     """Read a `.npz` file of k-space samples, a sinogram or blurred samples.
 
     k-space: `kspace` complex (*shape) with `mask` bool (*shape), or `kspace` (M,) with `indices` (M, d) and `shape`
-    (d,); `real` is True where the picture is real. Frequency 0 is in the middle. Sinogram: `sinogram` (angle, detector)
+    (d,), or `kspace` (readout, sample) with `trajectory` (readout, sample, d) in cycles per unit and `shape`; `real` is
+    True where the picture is real. Frequency 0 is in the middle. Sinogram: `sinogram` (angle, detector)
     with `angles` in degrees; `side` and `source_distance` as in `projections`. Blur: `blurred` with `kernel`, and
     `factor`. All may have `noise` (its standard deviation), `reference` (the known picture, to measure against; never
     trained on), `spacing` and `unit`. Pickled objects are not loaded.
@@ -113,7 +114,7 @@ def read_measured(path: PathLike) -> Measured:
     kind = measured_kind(file)
     if kind is None:
         raise InputError(
-            "a .npz with kspace and mask (or indices), sinogram and angles, or blurred and kernel",
+            "a .npz with kspace and mask (or indices, or trajectory), sinogram and angles, or blurred and kernel",
             "a file without them",
             "save it with numpy.savez under these keys",
             source,
@@ -188,21 +189,43 @@ def _text(arrays: Mapping[str, NDArray[Any]], name: str, source: str) -> str:
 
 
 def _kspace(arrays: Arrays, common: dict[str, Any], source: str) -> Measured:
-    from overtone.signals._measurements import kspace
+    from overtone.signals._measurements import kspace, noncartesian_kspace
 
     data, mask = arrays["kspace"], arrays.get("mask")
+    places = [name for name in PARTNERS["kspace"] if name in arrays]
+    if len(places) > 1:
+        raise InputError(f"{places[0]} or {places[1]}", "both", "remove one", source)
     if "indices" in arrays:
-        if mask is not None:
-            raise InputError("mask or indices", "both", "remove one", source)
         data, mask = _scattered(data, arrays, source)
-    elif "shape" in arrays:
-        raise InputError("indices with shape", "shape alone", "add indices, or remove shape", source)
+    elif "shape" in arrays and "trajectory" not in arrays:
+        raise InputError(
+            "indices or trajectory with shape", "shape alone", "add one of them, or remove shape", source
+        )
     real = "real" in arrays and _number(arrays, "real", source, positive=False) != 0
+    if "trajectory" in arrays:
+        shape = _shape(arrays, "trajectory", source)
+        return noncartesian_kspace(data, arrays["trajectory"], shape, complex_values=not real, **common)
     if mask is not None and mask.dtype != bool:
         if not np.isin(mask, (0, 1)).all():
             raise InputError("a mask of 0 and 1", "other numbers", "save it as bool", source)
         mask = mask.astype(bool)
     return kspace(data, mask, complex_values=not real, **common)
+
+
+def _shape(arrays: Arrays, beside: str, source: str) -> tuple[int, ...]:
+    """The samples per axis of a picture whose measurements are listed one by one."""
+    if "shape" not in arrays:
+        raise InputError(
+            f"shape with {beside}", f"{beside} alone", "add the samples per axis as shape", source
+        )
+    shape = arrays["shape"].reshape(-1)
+    if shape.dtype.kind not in "iu" or not 1 <= shape.size <= 3 or (shape < 2).any():
+        raise InputError(
+            "a shape of 1 to 3 whole numbers from 2", f"{shape.tolist()[:4]}", "correct it", source
+        )
+    sides = tuple(int(n) for n in shape)
+    check_size(sides, 16, source)
+    return sides
 
 
 def _scattered(data: NDArray[Any], arrays: Arrays, source: str) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -212,17 +235,11 @@ def _scattered(data: NDArray[Any], arrays: Arrays, source: str) -> tuple[NDArray
         raise InputError(
             "whole numbers as indices (Cartesian k-space)",
             f"{indices.dtype}",
-            "grid the samples of other trajectories first",
+            "save the frequencies of other trajectories as trajectory, in cycles per unit",
             source,
         )
-    if "shape" not in arrays:
-        raise InputError("shape with indices", "indices alone", "add the samples per axis as shape", source)
-    shape = arrays["shape"].reshape(-1)
+    shape = np.array(_shape(arrays, "indices", source))
     indices = indices[:, None] if indices.ndim == 1 else indices
-    if shape.dtype.kind not in "iu" or not 1 <= shape.size <= 3 or (shape < 2).any():
-        raise InputError(
-            "a shape of 1 to 3 whole numbers from 2", f"{shape.tolist()[:4]}", "correct it", source
-        )
     if indices.ndim != 2 or indices.shape[1] != shape.size or len(indices) != len(data):
         raise InputError(
             f"indices ({len(data)}, {shape.size}), one row per coefficient",
@@ -230,7 +247,6 @@ def _scattered(data: NDArray[Any], arrays: Arrays, source: str) -> tuple[NDArray
             "save one row per coefficient",
             source,
         )
-    check_size(tuple(int(n) for n in shape), 16, source)
     if (indices < 0).any() or (indices >= shape).any():
         raise InputError(f"indices below the shape {tuple(shape.tolist())}", "others", "correct them", source)
     place = tuple(indices.T)
