@@ -314,11 +314,11 @@ def test_a_budget_in_seconds_is_taken_as_fit_takes_it(tmp_path, capsys):
 def test_networks_without_time_to_learn_are_not_judged_in_silence():
     decision = ComparisonVerdict("linear", False, "mlp", "mlp", "linear")
     results = {"linear": {0: {"steps": None}}, "mlp": {0: {"steps": 3}, 1: {"steps": 900}}}
-    marked = mark_undertrained(decision, results, all_candidates())
+    marked = mark_undertrained(decision, results, {"mlp"})
     assert marked.undertrained == {"mlp": 3}
     scores = [Score(name, name == "mlp", (3.0,), 3.0, 3.0, 1.0, None, "") for name in ("linear", "mlp")]
     words = verdict_sentences(marked, scores, {("linear", "mlp"): Margin(0.5, 0.3, 0.7)})
     assert len(words) == 3
     assert words[-1].endswith("Networks with too few steps for a verdict: mlp 3 steps. Allow more time.")
     plenty = {"mlp": {0: {"steps": 900}}}
-    assert mark_undertrained(decision, plenty, all_candidates()) == decision
+    assert mark_undertrained(decision, plenty, {"mlp"}) == decision

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, final
@@ -21,8 +22,9 @@ from overtone.signals._measurements import nonuniform_transforms
 PASSES = 3
 """Passes of SART over all angles: more of them fit the noise."""
 
-STRENGTHS = (3e-4, 1e-3, 3e-3, 1e-2)
-"""Weights of total variation, as parts of the largest value of the adjoint; held-out measurements choose."""
+STRENGTHS = (1e-3, 3e-3, 3e-4, 1e-2)
+"""Weights of total variation, as parts of the largest value of the adjoint; held-out measurements choose. The
+usual ones come first, since a limit of time may leave the others out."""
 
 ITERATIONS, INNER = 200, 10
 """Steps of the reconstruction with total variation, and of the denoising within each; with 60 steps pictures of 64 x 64
@@ -41,10 +43,12 @@ class Reconstruction(Result):
     Attributes:
         name: The method.
         values: (P, C) real or complex values at all samples.
+        seconds: Time to make it, with the choice of its weight.
     """
 
     name: str
     values: Tensor
+    seconds: float = 0.0
 
 
 def reconstruct(
@@ -76,26 +80,67 @@ def reconstruct(
         >>> [one.name for one in reconstruct(signals.kspace(full), lambda values: float(values.abs().mean()))]
         ['zero-filled', 'total variation']
     """
+    return reconstruct_in_time(problem, judge, inner)[0]
+
+
+def reconstruct_in_time(
+    problem: Measured,
+    judge: Callable[[Tensor], float],
+    inner: Measured | None = None,
+    seconds: float | None = None,
+) -> tuple[list[Reconstruction], tuple[str, ...]]:
+    """As `reconstruct`, within a time.
+
+    Args:
+        problem: As in `reconstruct`.
+        judge: As in `reconstruct`.
+        inner: As in `reconstruct`.
+        seconds: Time for all; None for no limit. Fewer weights of total variation are tried within it.
+
+    Returns:
+        The reconstructions, and the names of those that were not finished in time.
+    """
+    deadline = math.inf if seconds is None else time.monotonic() + seconds
     results: list[Reconstruction] = []
+    left_out: list[str] = []
+    methods: list[tuple[str, Callable[[], Tensor | None]]] = []
     operator, data = _whole_operator(problem)
-    back = operator.adjoint(data)
-    image = operator.forward(back)
-    square = float(image.abs().square().sum())
-    scale = float((image.conj() * data).sum().real) / square if square > 0 else 0.0
     frequencies = term_frequencies(problem.terms[0]) if len(problem.terms) == 1 else None
     lattice = data.is_complex() and frequencies is None
-    results.append(Reconstruction("zero-filled" if lattice else "scaled adjoint", scale * back))
+    name = "zero-filled" if lattice else "scaled adjoint"
+    methods.append((name, lambda: _scaled(operator, data, operator.adjoint(data))))
     if frequencies is not None:
-        results.append(_density_compensated(operator, data, frequencies, problem))
+        methods.append(
+            (
+                "density-compensated adjoint",
+                lambda: _density_compensated(operator, data, frequencies, problem),
+            )
+        )
     if not missing_packages("demo"):
-        results += _from_projections(problem)
-        results.append(_total_variation(problem, judge, inner or problem))
-    return results
+        methods += _from_projections(problem, deadline)
+        methods.append(
+            ("total variation", lambda: _total_variation(problem, judge, inner or problem, deadline))
+        )
+    for name, method in methods:
+        began = time.monotonic()
+        values = method() if began <= deadline else None
+        if values is None:
+            left_out.append(name)
+        else:
+            results.append(Reconstruction(name, values, time.monotonic() - began))
+    return results, tuple(left_out)
+
+
+def _scaled(operator: SamplesOperator, data: Tensor, values: Tensor) -> Tensor:
+    """A picture times the factor that fits the data best."""
+    image = operator.forward(values)
+    square = float(image.abs().square().sum())
+    return values * (float((image.conj() * data).sum().real) / square if square > 0 else 0.0)
 
 
 def _density_compensated(
     operator: SamplesOperator, data: Tensor, frequencies: Tensor, problem: Measured
-) -> Reconstruction:
+) -> Tensor:
     """The adjoint of coefficients that count the less, the closer their neighbours are: gridding."""
     grid = problem.geometry
     assert isinstance(grid, Grid)
@@ -111,10 +156,7 @@ def _density_compensated(
     for _ in range(DENSITY_STEPS):
         spread = forward(window.reshape(-1, 1) * adjoint(weights)).abs()
         weights = weights / spread.clamp_min(1e-6 * float(spread.max()))
-    values = operator.adjoint(weights * data)
-    image = operator.forward(values)
-    level = float((image.conj() * data).sum().real) / max(float(image.abs().square().sum()), 1e-300)
-    return Reconstruction("density-compensated adjoint", level * values)
+    return _scaled(operator, data, operator.adjoint(weights * data))
 
 
 def _whole_operator(problem: Measured) -> tuple[SamplesOperator, Tensor]:
@@ -154,7 +196,9 @@ def _whole_operator(problem: Measured) -> tuple[SamplesOperator, Tensor]:
     return SamplesOperator(forward, adjoint), torch.cat([d * factor for _, _, factor, d in parts])
 
 
-def _from_projections(problem: Measured) -> Iterator[Reconstruction]:
+def _from_projections(
+    problem: Measured, deadline: float
+) -> Iterator[tuple[str, Callable[[], Tensor | None]]]:
     """Filtered back-projection and SART, where rays are parallel and as many as samples along a side."""
     grid, term = problem.geometry, problem.terms[0]
     if not problem.angles or term.groups is None or len(problem.terms) > 1 or not isinstance(grid, Grid):
@@ -172,28 +216,40 @@ def _from_projections(problem: Measured) -> Iterator[Reconstruction]:
     def values(picture: NDArray[Any]) -> Tensor:
         return torch.from_numpy(np.ascontiguousarray(picture)).reshape(-1, 1)
 
-    yield Reconstruction("filtered back-projection", values(iradon(sinogram, turns, circle=True)))
-    picture = None
-    for _ in range(PASSES):
-        picture = iradon_sart(sinogram, turns, image=picture)
-    yield Reconstruction(f"SART, {PASSES} passes", values(np.asarray(picture)))
+    def sart() -> Tensor | None:
+        picture = None
+        for _ in range(PASSES):
+            if time.monotonic() > deadline:
+                return None
+            picture = iradon_sart(sinogram, turns, image=picture)
+        return values(np.asarray(picture))
+
+    yield "filtered back-projection", lambda: values(iradon(sinogram, turns, circle=True))
+    yield f"SART, {PASSES} passes", sart
 
 
-def _total_variation(problem: Measured, judge: Callable[[Tensor], float], inner: Measured) -> Reconstruction:
-    """Least squares with total variation; the weight of the least held-out error."""
-    pictures = [_smooth_picture(inner, strength) for strength in STRENGTHS]
-    best = min(range(len(pictures)), key=lambda i: judge(pictures[i]))
-    values = pictures[best] if inner is problem else _smooth_picture(problem, STRENGTHS[best])
-    return Reconstruction("total variation", values)
+def _total_variation(
+    problem: Measured, judge: Callable[[Tensor], float], inner: Measured, deadline: float
+) -> Tensor | None:
+    """Least squares with total variation; the weight of the least held-out error among those finished in time."""
+    pictures = {strength: _smooth_picture(inner, strength, deadline) for strength in STRENGTHS}
+    errors = {strength: judge(values) for strength, values in pictures.items() if values is not None}
+    if not errors:
+        return None
+    best = min(sorted(errors), key=lambda strength: errors[strength])
+    return pictures[best] if inner is problem else _smooth_picture(problem, best, deadline)
 
 
-def _smooth_picture(problem: Measured, strength: float) -> Tensor:
+def _smooth_picture(problem: Measured, strength: float, deadline: float) -> Tensor | None:
+    if time.monotonic() > deadline:
+        return None
     grid = problem.geometry
     assert isinstance(grid, Grid)
     operator, data = _whole_operator(problem)
     start = operator.adjoint(data)
     largest = _largest_eigenvalue(operator, torch.ones_like(start))
-    return _descend(operator, data, grid, largest, strength * float((start / largest).abs().max()))
+    weight = strength * float((start / largest).abs().max())
+    return _descend(operator, data, grid, largest, weight, deadline)
 
 
 def _largest_eigenvalue(operator: SamplesOperator, start: Tensor) -> float:
@@ -208,11 +264,15 @@ def _largest_eigenvalue(operator: SamplesOperator, start: Tensor) -> float:
     return 1.05 * value
 
 
-def _descend(operator: SamplesOperator, data: Tensor, grid: Grid, largest: float, weight: float) -> Tensor:
-    """Minimise |A u - d|^2 / 2 + weight * largest * TV(u)."""
+def _descend(
+    operator: SamplesOperator, data: Tensor, grid: Grid, largest: float, weight: float, deadline: float
+) -> Tensor | None:
+    """Minimise |A u - d|^2 / 2 + weight * largest * TV(u); None if it takes too long."""
     current = operator.adjoint(data) / largest
     ahead, momentum = current, 1.0
     for _ in range(ITERATIONS):
+        if time.monotonic() > deadline:
+            return None
         step = ahead - operator.adjoint(operator.forward(ahead) - data) / largest
         update = _denoised(step, grid, weight)
         grown = 0.5 * (1 + math.sqrt(1 + 4 * momentum**2))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, final
@@ -301,16 +301,15 @@ def _evaluate(
         errors[name] = np.stack([np.square(p[held] - truth).mean(1) for p in values])
         predictions[name] = values[0]
         ordered = [by_seed[seed] for seed in sorted(by_seed)]
-        scores.append(score_of(name, selected[name], ordered, task.signal.peak))
+        scores.append(score_of(name, selected[name].trained, ordered, task.signal.peak))
     box = grid_cells(task.signal.geometry.shape)[held]
-    return conclude(folder, task, budget, selected, results, scores, errors, box, predictions, failed)
+    return conclude(folder, task, budget, results, scores, errors, box, predictions, failed)
 
 
 def conclude(
     folder: ComparisonDirectory,
     task: ComparisonTask | MeasuredTask,
     budget: Budget,
-    selected: Mapping[str, Candidate],
     results: Mapping[str, Mapping[int, Any]],
     scores: list[Score],
     errors: Mapping[str, np.ndarray],
@@ -324,7 +323,6 @@ def conclude(
         folder: Directory of the comparison.
         task: Its task.
         budget: Budget of each network and seed.
-        selected: The candidates by name.
         results: Results by candidate and seed.
         scores: Scores of the candidates, in the order in which they were named.
         errors: (seeds, M) squared errors by candidate.
@@ -343,7 +341,8 @@ def conclude(
         if a.name in leading
         for b in scores[place + 1 :]
     }
-    verdict = mark_undertrained(decide_winner(scores, margins), results, selected)
+    trained = {s.name for s in scores if s.trained}
+    verdict = mark_undertrained(decide_winner(scores, margins), results, trained)
     return ComparisonResult(
         folder.path, task, budget, tuple(scores), margins, verdict, predictions, dict(failed)
     )
@@ -352,30 +351,30 @@ def conclude(
 def mark_undertrained(
     verdict: ComparisonVerdict,
     results: Mapping[str, Mapping[int, Any]],
-    selected: Mapping[str, Candidate],
+    trained: Collection[str],
 ) -> ComparisonVerdict:
     """Return the verdict with the networks that had too few steps to learn.
 
     Args:
         verdict: The verdict.
         results: Results by candidate and seed.
-        selected: The candidates by name.
+        trained: Names of the trained networks.
     """
     fewest = {
         name: min(r.get("steps") or MIN_STEPS for r in by_seed.values())
         for name, by_seed in results.items()
-        if selected[name].trained
+        if name in trained
     }
     few = {name: steps for name, steps in fewest.items() if steps < MIN_STEPS}
     return replace(verdict, undertrained=few) if few else verdict
 
 
-def score_of(name: str, candidate: Candidate, results: Sequence[Mapping[str, Any]], peak: float) -> Score:
+def score_of(name: str, trained: bool, results: Sequence[Mapping[str, Any]], peak: float) -> Score:
     """Return the score of a candidate.
 
     Args:
         name: Its name.
-        candidate: The candidate.
+        trained: Whether it is a trained network.
         results: One per seed.
         peak: The value that a PSNR refers to.
     """
@@ -383,7 +382,7 @@ def score_of(name: str, candidate: Candidate, results: Sequence[Mapping[str, Any
     half = student_half_width(levels, CONFIDENCE)
     return Score(
         name,
-        candidate.trained,
+        trained,
         tuple(levels.tolist()),
         float(levels.mean()) - half,
         float(levels.mean()) + half,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -248,14 +247,12 @@ def classical_results(task: MeasuredTask, seed: int) -> dict[str, MeasuredResult
     constant = ones * (level if task.signal.complex_values else level.real)
     results = {MEAN: MeasuredResult(as_outputs(constant), 0.0)}
     inner, judged = split_measured(task.fitted, 0.1, seed)
-    began = time.perf_counter()
 
     def judge(values: Tensor) -> float:
         return float((judged or inner).loss(lambda _: as_outputs(values)))
 
     pictures = reconstruct(task.fitted, judge, inner)
-    spent = (time.perf_counter() - began) / max(1, len(pictures))
-    return results | {one.name: MeasuredResult(as_outputs(one.values), spent) for one in pictures}
+    return results | {one.name: MeasuredResult(as_outputs(one.values), one.seconds) for one in pictures}
 
 
 def trained_result(

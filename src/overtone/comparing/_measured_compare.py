@@ -11,8 +11,6 @@ from typing import Any
 import numpy as np
 
 from overtone._utils.text import number, plural
-from overtone.baselines import Mean
-from overtone.comparing._candidates import BaselineCandidate, Candidate
 from overtone.comparing._compare import conclude, score_of
 from overtone.comparing._comparison import ComparisonResult
 from overtone.comparing._directory import ComparisonDirectory, stored_bandwidths
@@ -102,8 +100,6 @@ def _judged(
 ) -> ComparisonResult:
     grid, channels = task.signal.geometry, len(task.signal.channels)
     assert isinstance(grid, Grid)
-    others: Candidate = BaselineCandidate(Mean())
-    selected: dict[str, Candidate] = {name: networks.get(name, others) for name in by_seed}
     results, scores, errors, predictions = {}, [], {}, {}
     for name, every in by_seed.items():
         squares = {s: task.errors(one.outputs) for s, one in every.items()}
@@ -118,13 +114,11 @@ def _judged(
             for s, one in every.items()
         }
         errors[name] = np.stack(list(squares.values()))
-        scores.append(score_of(name, selected[name], list(results[name].values()), task.peak))
+        scores.append(score_of(name, name in networks, list(results[name].values()), task.peak))
         first = next(iter(every.values()))
         predictions[name] = picture(first.outputs.double(), grid.shape, channels)
         report(f"{name}: {number(decibels_of(task, errors[name]))} dB")
     if task.signal.reference is not None:
         known = as_outputs(task.signal.reference(grid.coords()))
         predictions["reference"] = picture(known.double(), grid.shape, channels)
-    return conclude(
-        folder, task, budget, selected, results, scores, errors, task.cells(), predictions, failed
-    )
+    return conclude(folder, task, budget, results, scores, errors, task.cells(), predictions, failed)
