@@ -181,12 +181,6 @@ def test_settings_that_do_not_apply_are_refused(tmp_path, options, words):
     assert not (tmp_path / "run").exists()
 
 
-def test_an_equation_is_not_fitted_but_told_what_does(tmp_path):
-    line = ot.operators.equation({"start": (lambda x, u: u, [[0.0]])}, [(0, 1)])
-    with pytest.raises(InputError, match=r"operators\.train_network"):
-        ot.fit(line, tmp_path / "run")
-
-
 def test_few_angles_hold_nothing_out_and_train_to_the_end(tmp_path):
     turns = np.arange(0, 180, 45.0)
     problem = ot.signals.projections(radon(picture(), turns, circle=True).T, turns)

@@ -64,11 +64,15 @@ def report_command(
     announce(f"Reading {plural(len(runs), 'run')}.")
     from overtone import records
     from overtone import reports as pages
+    from overtone.reports._verdict import run_answers
 
     _check_apart(runs, Path(out))
     if figures is not None:
         require_extra("figures")
-    verdicts = [{"run": run, "verdict": pages.verdict(records.load(run))} for run in runs]
+    verdicts = [
+        {"run": run, "verdict": [answer for _, answer in run_answers(Path(run), records.load(run))]}
+        for run in runs
+    ]
     try:
         path = pages.report([Path(run) for run in runs], Path(out))
         files = (

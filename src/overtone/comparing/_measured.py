@@ -23,9 +23,9 @@ from overtone.fitting._measured import (
     FEATURES,
     WIDTH,
     as_outputs,
-    fit_measured,
     measured_fingerprint,
 )
+from overtone.fitting._measured_run import fit_measured
 from overtone.fitting._measured_split import split_measured
 from overtone.fitting._wall_clock import WallClock
 from overtone.operators import choose_bandwidth

@@ -54,9 +54,10 @@ def fit(
     """Fit a coordinate network to a signal, record which frequencies it learns when, and return the run.
 
     Args:
-        signal: What to learn; one of `overtone.signals`, on a grid or scattered, or measurements of one (k-space,
-            projections, blurred samples): these choose the bandwidth by `operators.choose_bandwidth`, train with Adam
-            from 2e-3 on a cosine (unless a rate or a decay is passed) and stop on held-out measurements.
+        signal: What to learn; one of `overtone.signals`, on a grid or scattered, measurements of one (k-space,
+            projections, blurred samples), or an equation (`operators.equation`): the latter two choose the bandwidth by
+            `operators.choose_bandwidth`, train with Adam from 2e-3 on a cosine (unless a rate or a decay is passed) and
+            stop on held-out measurements or points. Equations train tanh units in place of the default ReLU.
         out: Run directory; a temporary one if None.
         config: All settings; the defaults of `FitConfig` if None.
         resume: Go on with the run in `out`, with the settings it began with; only a longer budget may be given. A run
@@ -114,7 +115,7 @@ def fit_on_clock(
     folder = Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="overtone-"))
     if isinstance(signal, Measured):
         # Imported here: the choice for measurements is not part of other fits.
-        from overtone.fitting._measured import fit_measured
+        from overtone.fitting._measured_run import fit_measured
 
         return fit_measured(
             *(signal, folder, config, clock),

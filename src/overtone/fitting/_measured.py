@@ -1,4 +1,4 @@
-"""Fit of a field known through measurements: choose by least squares, train, stop on held-out measurements, record."""
+"""Fits of fields known through measurements, before their first step: settings, split, choice, classical pictures."""
 
 from __future__ import annotations
 
@@ -6,47 +6,33 @@ import math
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any, final
+from typing import Any, ClassVar
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from overtone._config import Decay, EncodingKind, FitConfig, MonitorConfig
+from overtone._config import Decay, EncodingKind, FitConfig, ModelConfig, TrainingConfig
 from overtone._state import evaluation_mode
-from overtone._training import Checkpoint, Ending, Outcome, make_optimizer, train
+from overtone._training import make_optimizer
 from overtone._utils.seeding import derive_seed
-from overtone._utils.text import format_per_axis, number, plural
 from overtone.baselines import Reconstruction, reconstruct
-from overtone.early_stopping import HeldOut, HeldOutAndNoise
 from overtone.errors import InputError
-from overtone.fitting._begun_run import BegunRun
 from overtone.fitting._measured_split import judged_measurements, split_measured
-from overtone.fitting._progress import FitProgress
-from overtone.fitting._run import Run, check_predictions, finished_run
-from overtone.fitting._run_directory import FIXED_BYTES, MAX_CANDIDATES, RunDirectory
-from overtone.fitting._settings import RunSettings
-from overtone.fitting._stopping import RuleMonitor
-from overtone.fitting._wall_clock import PAGE, WallClock
 from overtone.nn import Field
 from overtone.operators import choose_bandwidth
 from overtone.operators._features import ConfiguredNetwork
-from overtone.operators._kernel import zero_loss
 from overtone.operators._training import LEARNING_RATE
 from overtone.operators._wording import reasons as choice_reasons
-from overtone.planning._duration import machine_seconds
-from overtone.probes import Probe
-from overtone.probes.views._residuals import residuals
-from overtone.signals import Grid, Measured
+from overtone.probes import View
+from overtone.probes.views._residuals import picture, residuals
+from overtone.signals import Domain, Grid, Measured
 
 WIDTH, FEATURES = 64, 64
 """Units per hidden layer and frequencies, those of the networks whose choices were measured."""
 
-BEGUN = 0.5
-"""A run ends early only once its error has been below this share of the held-out power."""
 
-
-@final
 @dataclass(frozen=True)
 class PreparedMeasured:
     """A fit of measurements before its first step.
@@ -61,6 +47,7 @@ class PreparedMeasured:
         bandwidth: Per axis, in cycles per unit; None without one.
         reasons: Why, in sentences.
         noise: Variance of a measurement's noise; 0 where it is unknown.
+        attribute: Name of the record's attribute with the facts of the fit.
     """
 
     problem: Measured
@@ -72,97 +59,95 @@ class PreparedMeasured:
     bandwidth: tuple[float, ...] | None
     reasons: tuple[str, ...]
     noise: float
+    attribute: ClassVar[str] = "measured"
 
     @property
     def signal(self) -> Measured:
         """The problem, under the name that it has in other fits."""
         return self.problem
 
+    @property
+    def kind(self) -> str | None:
+        """What was measured, in one word or two."""
+        return measurement_kind(self.problem)
 
-def fit_measured(
-    problem: Measured,
-    out: Path,
-    config: FitConfig,
-    clock: WallClock,
-    *,
-    resume: bool,
-    overwrite: bool,
-    progress: bool,
-    source: dict[str, Any] | None,
-) -> Run:
-    """As `fit_on_clock`, for a field known through measurements of its samples.
+    @property
+    def samples(self) -> int:
+        """Values of a stored picture."""
+        assert isinstance(self.problem.geometry, Grid)
+        return self.problem.geometry.samples * len(self.problem.channels)
+
+    def views(self) -> list[View]:
+        """Return what is recorded of each row."""
+        judged = None if self.held_out is None else judged_measurements(self.problem, self.held_out)
+        return residuals(self.fitted, held_out=judged)
+
+    def begin(self) -> tuple[dict[str, Any], list[tuple[str, int, NDArray[Any]]]]:
+        """Return the facts known before the training, and pictures with name and step."""
+        problem = self.problem
+        grid = problem.geometry
+        assert isinstance(grid, Grid)
+        classical = classical_scores(self)
+        facts = {
+            "kind": self.kind,
+            "functionals": counts(self.fitted, self.held_out),
+            "unknowns": grid.samples * problem.outputs,
+            "angles": len(problem.angles),
+            "resolved": resolved_frequency(problem),
+            "noise": math.sqrt(self.noise) if self.noise else None,
+            "reference": problem.reference is not None,
+            "classical": [score for _, score in classical],
+        }
+        pictures = [
+            (f"classical-{i}", 0, self.picture(as_outputs(one.values)))
+            for i, (one, _) in enumerate(classical)
+        ]
+        return facts, pictures
+
+    def final(self) -> tuple[dict[str, Any], NDArray[Any]]:
+        """Return errors of the network as it is, and its picture."""
+        assert isinstance(self.problem.geometry, Grid)
+        with evaluation_mode(self.field):
+            outputs = self.field(self.problem.geometry.coords()).double()
+        return measured_score(self.problem, self.fitted, self.held_out)(outputs), self.picture(outputs)
+
+    def picture(self, outputs: Tensor) -> NDArray[np.float32]:
+        """Return outputs at all samples as a picture.
+
+        Args:
+            outputs: (P, outputs) of a network.
+        """
+        assert isinstance(self.problem.geometry, Grid)
+        return picture(outputs.double(), self.problem.geometry.shape, len(self.problem.channels))
+
+
+def counts(fitted: Measured, held_out: Measured | None) -> dict[str, int]:
+    """Return the numbers of functionals that are trained on and held out.
 
     Args:
-        problem: The measurements.
-        out: The run directory.
-        config: The settings.
-        clock: The clock of the command.
-        resume: As in `fit`.
-        overwrite: As in `fit`.
-        progress: As in `fit`.
-        source: As in `fit`.
+        fitted: Those that are trained on.
+        held_out: Those that are not.
     """
-    check_settings(problem, config)
-    directory = RunDirectory(out)
-    if not resume:
-        directory.check_free(overwrite)
-    samples = measured_fingerprint(problem)
-    begun = BegunRun.of(directory, config) if resume else None
-    if begun is not None:
-        begun.check_samples(samples, problem.name, str(directory.path))
-    prepared = prepare_measured(problem, config if begun is None else begun.config)
-    if begun is not None:
-        prepared = replace(prepared, reasons=begun.settings.reasons)
-    clock.end("choosing")
-    judged = None if prepared.held_out is None else judged_measurements(problem, prepared.held_out)
-    views = residuals(prepared.fitted, held_out=judged)
-    stopping = _stopping(prepared, directory, begun)
-    if begun is None:
-        classical = classical_scores(prepared)
-        reserve = PAGE * machine_seconds()
-        seconds = config.training.seconds if clock.limit is None else clock.training_seconds(reserve)
-        prepared = replace(
-            prepared,
-            config=replace(prepared.config, training=replace(prepared.config.training, seconds=seconds)),
-        )
-        settings = RunSettings(
-            source,
-            samples,
-            replace(prepared.config, monitor=MonitorConfig()),
-            prepared.bandwidth,
-            prepared.reasons,
-            prepared.noise,
-        )
-        directory.begin(settings, overwrite, _space(prepared))
-        probe = Probe(
-            views, prepared.field, directory.path, strict=True, attrs=_attributes(prepared, classical)
-        )
-        _store_pictures(probe, prepared, classical)
-    elif begun.ended is None:
-        probe = begun.reopen(directory, prepared.field, views)
-    else:
-        with FitProgress(progress, "") as shown:
-            shown.say(f"fit {problem.name}: nothing left to do in {directory.path}: {begun.ended}.")
-        return finished_run(directory, prepared, stopping, begun.checkpoint, begun.record)
-    run = _train(prepared, directory, probe, stopping, begun and begun.checkpoint, progress, clock)
-    clock.end("measuring")
-    return run
+    return {
+        "train": sum(term.size for term in fitted.terms),
+        "held_out": 0 if held_out is None else sum(term.size for term in held_out.terms),
+    }
 
 
 def check_settings(problem: Measured, config: FitConfig) -> None:
-    """Refuse problems and settings that fits of measurements do not have.
+    """Refuse problems and settings that fits of measurements and equations do not have.
 
     Args:
         problem: The measurements.
         config: The settings.
 
     Raises:
-        InputError: If an equation is passed, or a setting does not apply.
+        InputError: If samples are scattered, or a setting does not apply.
     """
-    if not isinstance(problem.geometry, Grid) or any(term.derivatives for term in problem.terms):
+    if not isinstance(problem.geometry, Grid | Domain):
         raise InputError(
-            "measurements of samples (k-space, projections, blurred samples)",
-            "a field without samples, such as that of an equation",
+            "measurements of samples on a grid (k-space, projections, blurred samples), or an equation",
+            "measurements of scattered samples",
             "train with operators.train_network, watched by probes.views.residuals",
             "fit",
         )
@@ -195,50 +180,93 @@ def prepare_measured(problem: Measured, config: FitConfig) -> PreparedMeasured:
     Raises:
         InputError: If a bandwidth does not fit the axes or the encoding.
     """
-    seed, training = config.training.seed, config.training
+    seed = config.training.seed
     fitted, held_out = split_measured(problem, config.stopping.held_out, seed)
-    model = replace(
-        config.model, width=config.model.width or WIDTH, features=config.model.features or FEATURES
-    )
+    config = settled(config)
+    model, steps = config.model, config.training.max_steps or 1000
+    bandwidth = named_bandwidth(model)
+    reasons: tuple[str, ...] = ("The bandwidth was set by hand.",)
+    if not model.has_bandwidth:
+        reasons = (f"The encoding {model.encoding.value} has no bandwidth.",)
+    elif bandwidth is None:
+        choice = choose_bandwidth(fitted, model, steps=steps, seed=seed)
+        bandwidth, reasons = choice.bandwidth, tuple(choice_reasons(choice))
+    bandwidth = axis_bandwidth(bandwidth, problem)
+    field = untrained(problem, model, bandwidth, seed)
+    noise = [term.noise for term in problem.terms]
+    variance = noise[0] ** 2 if len(noise) == 1 and noise[0] is not None else 0.0
+    optimizer = make_optimizer(field, config.training)
+    return PreparedMeasured(problem, fitted, held_out, config, field, optimizer, bandwidth, reasons, variance)
+
+
+def settled(config: FitConfig) -> FitConfig:
+    """Return the settings with sizes and schedule of the networks whose choices were measured, where none are set.
+
+    Args:
+        config: The settings.
+    """
+    model, training = config.model, config.training
+    model = replace(model, width=model.width or WIDTH, features=model.features or FEATURES)
     if model.encoding is EncodingKind.AUTO:
         model = replace(model, encoding=model.resolved_encoding)
+    return replace(config, model=model, training=_schedule(training))
+
+
+def _schedule(training: TrainingConfig) -> TrainingConfig:
     if training.lr is None and training.decay is Decay.CONSTANT:
         # As operators.train_network trains: the choices were measured with it.
         training = replace(training, lr=LEARNING_RATE, decay=Decay.COSINE)
-    training = replace(training, steps=training.max_steps)
-    bandwidth = model.bandwidth
-    reasons: tuple[str, ...] = ("The bandwidth was set by hand.",)
-    if not model.has_bandwidth:
-        bandwidth, reasons = None, (f"The encoding {model.encoding.value} has no bandwidth.",)
-        if model.bandwidth is not None:
-            raise InputError(
-                "an encoding that has a bandwidth", model.encoding.value, "choose gaussian", "bandwidth"
-            )
-    elif bandwidth is None:
-        choice = choose_bandwidth(fitted, model, steps=training.max_steps or 1000, seed=seed)
-        bandwidth, reasons = choice.bandwidth, tuple(choice_reasons(choice))
+    return replace(training, steps=training.max_steps)
+
+
+def named_bandwidth(model: ModelConfig) -> tuple[float, ...] | None:
+    """Return the bandwidth that the settings name; None if none, or if the encoding has none.
+
+    Args:
+        model: The settings of the network.
+
+    Raises:
+        InputError: If one is named for an encoding that has none.
+    """
+    if model.bandwidth is not None and not model.has_bandwidth:
+        raise InputError(
+            "an encoding that has a bandwidth", model.encoding.value, "choose gaussian", "bandwidth"
+        )
+    return model.bandwidth
+
+
+def axis_bandwidth(bandwidth: tuple[float, ...] | None, problem: Measured) -> tuple[float, ...] | None:
+    """Return a bandwidth with one number per axis.
+
+    Args:
+        bandwidth: One number or one per axis; None without one.
+        problem: The problem.
+
+    Raises:
+        InputError: If there are as many as neither.
+    """
     axes = problem.geometry.axes
-    if bandwidth is not None and len(bandwidth) not in (1, axes):
+    if bandwidth is None or len(bandwidth) == axes:
+        return bandwidth
+    if len(bandwidth) != 1:
         raise InputError(
             f"one bandwidth or one per axis ({axes})", f"{len(bandwidth)}", "pass that many", "bandwidth"
         )
-    bandwidth = bandwidth if bandwidth is None or len(bandwidth) == axes else bandwidth * axes
+    return bandwidth * axes
+
+
+def untrained(problem: Measured, model: ModelConfig, bandwidth: tuple[float, ...] | None, seed: int) -> Field:
+    """Return the network of a fit before its training.
+
+    Args:
+        problem: The problem.
+        model: The settings of the network.
+        bandwidth: Per axis, in cycles per unit.
+        seed: Seed of the run.
+    """
     field = ConfiguredNetwork(problem, model)(bandwidth or (), derive_seed(seed, "network"))
     assert isinstance(field, Field)
-    noise = [term.noise for term in problem.terms]
-    variance = noise[0] ** 2 if len(noise) == 1 and noise[0] is not None else 0.0
-    config = replace(config, model=model, training=training)
-    return PreparedMeasured(
-        problem,
-        fitted,
-        held_out,
-        config,
-        field,
-        make_optimizer(field, training),
-        bandwidth,
-        reasons,
-        variance,
-    )
+    return field
 
 
 def measured_fingerprint(problem: Measured) -> str:
@@ -255,30 +283,6 @@ def measured_fingerprint(problem: Measured) -> str:
             rounded = plain.double().mul(1e6).round().to(torch.int64) if part is image else plain.contiguous()
             total = zlib.crc32(rounded.contiguous().cpu().numpy().data, total)
     return f"{sum(term.size for term in problem.terms)} functionals {total:08x}"
-
-
-def _stopping(
-    prepared: PreparedMeasured, directory: RunDirectory, begun: BegunRun | None
-) -> RuleMonitor | None:
-    """The rule that ends the run: held-out measurements, and the discrepancy where the noise is known."""
-    if prepared.held_out is None or not prepared.config.stopping.stop:
-        return None
-    # The error, of dominant measurements too, may rise once before it falls for good. The run goes on until it is below
-    # half of what zeros leave of the held-out measurements alone, beside the noise.
-    zero = zero_loss(prepared.held_out)
-    noise = prepared.noise or 0.0
-    below = noise + BEGUN * max(0.0, zero - noise)
-    rule = HeldOutAndNoise(noise, below=below) if noise else HeldOut(below=below)
-    stopping = RuleMonitor(directory.path, prepared.field, rule, None)
-    if begun is not None:
-        stopping.recall(*begun.judged)
-    return stopping
-
-
-def _space(prepared: PreparedMeasured) -> int:
-    parameters = sum(p.numel() for p in prepared.field.parameters())
-    samples = prepared.problem.geometry.samples * len(prepared.problem.channels)  # type: ignore[union-attr]
-    return FIXED_BYTES + 4 * 20 * samples + (8 + MAX_CANDIDATES) * 4 * parameters
 
 
 def classical_scores(prepared: PreparedMeasured) -> list[tuple[Reconstruction, dict[str, Any]]]:
@@ -339,35 +343,6 @@ def measured_score(
     return score
 
 
-def _attributes(
-    prepared: PreparedMeasured, classical: list[tuple[Reconstruction, dict[str, Any]]]
-) -> dict[str, Any]:
-    problem, config = prepared.problem, prepared.config
-    functionals = {"train": sum(term.size for term in prepared.fitted.terms)}
-    functionals["held_out"] = 0 if prepared.held_out is None else sum(t.size for t in prepared.held_out.terms)
-    grid = problem.geometry
-    return {
-        "seed": config.training.seed,
-        "options": config.training.to_json() | config.model.to_json(),
-        "bandwidth": prepared.bandwidth,
-        "bandwidth_unit": grid.frequency_unit,
-        "reasons": list(prepared.reasons),
-        "signal": problem.name,
-        "kind": measurement_kind(problem),
-        "stopping_noise": prepared.noise,
-        "measured": {
-            "kind": measurement_kind(problem),
-            "functionals": functionals,
-            "unknowns": grid.samples * problem.outputs,  # type: ignore[union-attr]
-            "angles": len(problem.angles),
-            "resolved": resolved_frequency(problem),
-            "noise": math.sqrt(prepared.noise) if prepared.noise else None,
-            "reference": problem.reference is not None,
-            "classical": [score for _, score in classical],
-        },
-    }
-
-
 def measurement_kind(problem: Measured) -> str:
     """Return what was measured: "k-space", "projections" or "samples".
 
@@ -395,96 +370,3 @@ def resolved_frequency(problem: Measured) -> float | None:
     turns = sorted({angle % 180 for angle in problem.angles})
     gaps = [b - a for a, b in zip(turns, [*turns[1:], turns[0] + 180], strict=True)]
     return 1 / (max(problem.geometry.extent) * math.radians(max(gaps)))
-
-
-def _store_pictures(
-    probe: Probe, prepared: PreparedMeasured, classical: list[tuple[Reconstruction, dict[str, Any]]]
-) -> None:
-    """Store the classical pictures beside the rows."""
-    from overtone.probes.views._residuals import picture
-
-    grid, count = prepared.problem.geometry, len(prepared.problem.channels)
-    assert isinstance(grid, Grid)
-    for position, (one, _) in enumerate(classical):
-        probe.store(f"classical-{position}", 0, picture(as_outputs(one.values).double(), grid.shape, count))
-
-
-def _train(
-    prepared: PreparedMeasured,
-    directory: RunDirectory,
-    probe: Probe,
-    stopping: RuleMonitor | None,
-    checkpoint: Checkpoint | None,
-    progress: bool,
-    clock: WallClock,
-) -> Run:
-    problem, field, training = prepared.problem, prepared.field, prepared.config.training
-    unit = problem.geometry.frequency_unit
-    with probe, FitProgress(progress, unit) as shown:
-        shown.say(_announcement(prepared, directory, checkpoint))
-        lowest = float(probe.views[0].header({}).band_high[0])
-
-        def observe(step: int, loss: float, rate: float, last: bool) -> bool:
-            recorded = probe(step, None if math.isnan(loss) else loss, rate, force=last)
-            learned = probe.highest_learned if probe.highest_learned > lowest else math.nan
-            shown.update(training.share(step, probe.elapsed), step, loss, learned)
-            return recorded and stopping is not None and stopping.update(step, probe.latest)
-
-        if checkpoint is not None and stopping is not None and stopping.ended:
-            checkpoint.restore(field, prepared.optimizer)
-            outcome = Outcome(checkpoint.step, checkpoint.seconds, Ending.OBSERVER)
-        else:
-            outcome = train(
-                field,
-                prepared.fitted,
-                training,
-                observe,
-                wants=probe.schedule.due,
-                checkpoint=directory.checkpoint,
-                resume=checkpoint,
-                optimizer=prepared.optimizer,
-            )
-        clock.end("training")
-        interrupted = outcome.ending is Ending.INTERRUPTED
-        returned = outcome.step
-        # An interrupted run goes on from its last network, not from its best.
-        if stopping is not None and not interrupted:
-            returned = stopping.restore() or outcome.step
-            probe.annotate(averaged=False)
-        score = _final_score(prepared, probe, returned)
-        described = dict(probe.record.attrs["measured"]) | {"network": score}
-        probe.annotate(
-            kept=returned,
-            final_errors={},
-            measured=described,
-            steps=outcome.step,
-            seconds=outcome.seconds,
-            ending=outcome.ending.value,
-            complete=not interrupted,
-        )
-    check_predictions([score["train"]], outcome, training)
-    return Run(directory, problem, field, outcome)
-
-
-def _final_score(prepared: PreparedMeasured, probe: Probe, step: int) -> dict[str, Any]:
-    """Errors of the network that is handed back, whose picture is stored."""
-    from overtone.probes.views._residuals import picture
-
-    grid, count = prepared.problem.geometry, len(prepared.problem.channels)
-    assert isinstance(grid, Grid)
-    with evaluation_mode(prepared.field):
-        outputs = prepared.field(grid.coords()).double()
-    probe.store("prediction", step, picture(outputs, grid.shape, count))
-    return measured_score(prepared.problem, prepared.fitted, prepared.held_out)(outputs)
-
-
-def _announcement(prepared: PreparedMeasured, directory: RunDirectory, checkpoint: Checkpoint | None) -> str:
-    """Return one line on what is about to happen."""
-    training, problem = prepared.config.training, prepared.problem
-    budget = [plural(training.steps, "step")] if training.steps else []
-    budget += [f"{number(training.seconds)} s"] if training.seconds else []
-    bandwidth = "no bandwidth to set"
-    if prepared.bandwidth is not None:
-        bandwidth = f"bandwidth {format_per_axis(prepared.bandwidth)} {problem.geometry.frequency_unit}"
-    start = "" if checkpoint is None else f", from step {checkpoint.step}"
-    return f"fit {problem.name}: {bandwidth}, {' or '.join(budget)}{start} -> {directory.path}"

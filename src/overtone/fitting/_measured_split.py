@@ -1,4 +1,4 @@
-"""Split of measurements into those that are trained on and those held out; dominant ones are always trained on."""
+"""Split of functionals into those that are trained on and those held out; dominant ones are always trained on."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def split_measured(problem: Measured, share: float, seed: int) -> tuple[Measured
     """
     if share == 0 or all(len(term.group_numbers().unique()) < FEW for term in problem.terms):
         return problem, None
-    return problem.split(share, seed, [dominant_functionals(term) for term in problem.terms])
+    return problem.split(share, seed, [dominant_functionals(problem, term) for term in problem.terms])
 
 
 def judged_measurements(problem: Measured, held_out: Measured) -> Measured:
@@ -39,7 +39,7 @@ def judged_measurements(problem: Measured, held_out: Measured) -> Measured:
     """
     terms = []
     for whole, part in zip(problem.terms, held_out.terms, strict=True):
-        dominant = dominant_functionals(whole)
+        dominant = dominant_functionals(problem, whole)
         share = float(dominant.double().mean())
         terms.append(replace(part, weight=part.weight * (1 - share)))
         if share > 0:

@@ -22,12 +22,14 @@ from overtone.fitting._run_directory import RunDirectory
 from overtone.fitting._stopping import FitController, RuleMonitor
 from overtone.nn import Field
 from overtone.probes._evaluator import chunk_size, predict_at
-from overtone.signals import Domain, Geometry, Measured, Signal
+from overtone.reports._verdict import run_answers
+from overtone.signals import Domain, Geometry, Measured, Points, Signal
 
 if TYPE_CHECKING:
     import xarray
 
     from overtone.fitting._measured import PreparedMeasured
+    from overtone.operators import KernelSolution
 
 
 @dataclass(frozen=True, repr=False)
@@ -40,6 +42,7 @@ class Run(Displayed):
         network: The trained field, from physical coordinates to physical values; the best one if the run may stop.
         outcome: Steps, seconds and the reason why training ended.
         unchanged: Whether it was resumed with nothing left to do, so that its files are as they were.
+        kernel: Of an equation, the kernel solution; None of other fits.
 
     Example:
         >>> import overtone as ot
@@ -54,6 +57,7 @@ class Run(Displayed):
     network: Field
     outcome: Outcome
     unchanged: bool = False
+    kernel: KernelSolution | None = None
 
     _display = "run_display"
 
@@ -68,7 +72,7 @@ class Run(Displayed):
     @property
     def verdict(self) -> list[str]:
         """Sentences: what was learned, what was not, when noise began, what to do next."""
-        return reports.verdict(self.record)
+        return [answer for _, answer in run_answers(self.directory.path, self.record)]
 
     @property
     def network_step(self) -> int:
@@ -89,10 +93,23 @@ class Run(Displayed):
         known = {level.name: level.psnr for level in records.metrics.levels(self.record)}
         return {name: known.get(name) for name in ("train", "held_out", "held_out_clean")}
 
-    def predict(self) -> Tensor:
-        """Return the network's values (N, C) at every sample, in the signal's units; complex where the field is."""
-        geometry = self.signal.geometry
-        assert not isinstance(geometry, Domain)
+    def predict(self, points: Tensor | None = None) -> Tensor:
+        """Return the network's values (N, C) in the signal's units; complex where the field is.
+
+        Args:
+            points: (N, d) in the units of the coordinates; every sample of the signal if None.
+
+        Raises:
+            InputError: If the field is that of an equation, which has no samples, and no points are passed.
+        """
+        geometry: Geometry | Domain = self.signal.geometry
+        if points is not None:
+            places = points.detach().double().reshape(len(points), -1).cpu()
+            geometry = Points(places, geometry.units)
+        if isinstance(geometry, Domain):
+            raise InputError(
+                "points of the domain of the equation", "none", "pass points (N, d) to predict", "points"
+            )
         with evaluation_mode(self.network):
             values = predict_at(self.network, geometry, None, chunk=chunk_size(self.network, 1.0))
         if isinstance(self.signal, Measured) and self.signal.complex_values:

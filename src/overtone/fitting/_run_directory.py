@@ -8,7 +8,7 @@ import math
 import os
 import shutil
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -95,6 +95,9 @@ FILES = (
     ),
     *(CHECKPOINT, "checkpoint.partial", REPORT),
 )
+SQLITE_FILES = ("", "-wal", "-shm", "-journal")
+"""Ends of the names of a record's files."""
+
 BEGINNING = {f"{RECORD}.lock", PARTIAL}
 """Files of a run that was killed while it began."""
 
@@ -167,13 +170,16 @@ class RunDirectory:
                 str(self.path),
             )
 
-    def begin(self, settings: RunSettings, overwrite: bool, space: int = 0) -> None:
+    def begin(
+        self, settings: RunSettings, overwrite: bool, space: int = 0, beside: Sequence[str] = ()
+    ) -> None:
         """Make the directory, remove an earlier run's files and write the settings; an error changes nothing.
 
         Args:
             settings: The content of `run.json`.
             overwrite: Whether an earlier run here may be replaced.
             space: Bytes that the run will write.
+            beside: Names of records beside the first one.
 
         Raises:
             InputError: If `check_free` refuses, or there is no space or no permission to write.
@@ -188,7 +194,7 @@ class RunDirectory:
                 # Held while files are replaced: a run that is still being written must not lose its record.
                 lock = WriterLock(self.record)
                 try:
-                    self._replace(settings)
+                    self._replace(settings, beside)
                 finally:
                     lock.release()
             except BaseException:
@@ -207,14 +213,23 @@ class RunDirectory:
                 str(self.path),
             )
 
-    def _replace(self, settings: RunSettings) -> None:
+    def _replace(self, settings: RunSettings, beside: Sequence[str]) -> None:
         # The settings are written first and moved last: a full disk is noticed before anything is removed, and a kill
         # in between leaves the old settings, so that the directory is still that of a run.
         temporary = self._write_partial(settings)
-        for name in FILES:
+        others = {*beside, *self._beside()}
+        for name in (*FILES, *(f"{other}.sqlite{end}" for other in others for end in SQLITE_FILES)):
             (self.path / name).unlink(missing_ok=True)
         self._drop_networks()
         os.replace(temporary, self.path / SETTINGS)
+
+    def _beside(self) -> list[str]:
+        """Names of an earlier run's records beside its first one, as its record says."""
+        try:
+            names = records.load(self.record).attrs["equation"]["records"] if self.record.is_file() else []
+        except (InputError, KeyError, TypeError):
+            return []
+        return [str(name) for name in names if Path(str(name)).name == str(name)]
 
     def _drop_networks(self) -> None:
         """Remove the stored networks of an earlier run; of a link only itself, and no file that no run has written."""

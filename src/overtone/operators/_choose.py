@@ -123,7 +123,7 @@ def choose_bandwidth(
         return _choose_for_samples(problem, builder, ladder, known, steps, share, seed, None)
     fitted, held_out = problem.split(share, seed)
     zero = zero_loss(held_out) or 1.0
-    sigmas = [_per_axis(problem, c) for c in ladder]
+    sigmas = [sigma_per_axis(problem, c) for c in ladder]
     candidates = [
         _candidate(fitted, held_out, builder, c, sigma, known, zero, seed)
         for c, sigma in zip(ladder, sigmas, strict=True)
@@ -187,7 +187,7 @@ def _choose_for_samples(
     for cycles in sorted(ladder, key=lambda c: abs(math.log(c))):
         if len(tried) >= number:
             break
-        sigma = _per_axis(problem, cycles)
+        sigma = sigma_per_axis(problem, cycles)
         features = NetworkFeatures.of(builder, _bandwidth(sigma), seed, axes)
         tried.append(TriedBandwidth(cycles, sigma, evidence_losses(problem, features, known)))
         if seconds is not None:
@@ -207,7 +207,7 @@ def _choose_for_samples(
     if not best.loss < 1:
         # The smoothest does the least harm.
         verdict, best = ChoiceVerdict.CANNOT_TELL, candidates[0]
-    dominant = [dominant_functionals(term) for term in problem.terms]
+    dominant = [dominant_functionals(problem, term) for term in problem.terms]
     fitted, held_out = problem.split(share, seed, dominant)
     # Plain features have no harmonics, so that their best frequencies are two to four times as high.
     sigmas = [tuple(factor * s for s in best.sigma) for factor in ((2, 4) if seconds is None else (2,))]
@@ -246,8 +246,13 @@ def _builder(problem: Measured, network: ModelConfig | Builder | None) -> Builde
     return ConfiguredNetwork(problem, settings)
 
 
-def _per_axis(problem: Measured, cycles: float) -> tuple[float, ...]:
-    """Cycles per unit of each axis: axes of one unit share a scale, that of the longest, as networks scale them."""
+def sigma_per_axis(problem: Measured, cycles: float) -> tuple[float, ...]:
+    """Return cycles per unit of each axis: axes of one unit share a scale, that of the longest, as networks scale them.
+
+    Args:
+        problem: Gives the box.
+        cycles: Cycles per domain.
+    """
     geometry = problem.geometry
     pairs = list(zip(geometry.extent, geometry.units, strict=True))
     return tuple(cycles / max(e for e, u in pairs if u == unit) for _, unit in pairs)

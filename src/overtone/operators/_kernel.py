@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import final
 
@@ -77,14 +77,19 @@ class KernelSolution(Displayed):
         return self.field(x)
 
 
-def zero_loss(problem: Measured) -> float:
-    """Return the loss of the zero field."""
+def zero_field(problem: Measured) -> Callable[[Tensor], Tensor]:
+    """Return the zero field of a problem, of which residuals can take derivatives."""
 
     # sin(0 x), since derivatives of 0 * x have no graph.
     def zero(x: Tensor) -> Tensor:
         return torch.sin(0 * x.sum(1, keepdim=True)).expand(-1, problem.outputs)
 
-    return float(problem.loss(zero).detach())
+    return zero
+
+
+def zero_loss(problem: Measured) -> float:
+    """Return the loss of the zero field."""
+    return float(problem.loss(zero_field(problem)).detach())
 
 
 def kernel_solution(

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from overtone.operators._evidence import is_measurement
 
 if TYPE_CHECKING:
+    from overtone._config import ModelConfig
+    from overtone.operators._advice import Advice
     from overtone.operators._choice import Choice
+    from overtone.operators._kernel import KernelSolution
+    from overtone.signals import Measured
 
 PER_WAVELENGTH = 4.0
 """Collocation points per wavelength below which the points are called too few."""
@@ -18,12 +23,56 @@ CONTRADICTION = 0.1
 
 def choice_sentences(choice: Choice) -> str:
     """Return what was chosen, and what else the operators say, one sentence a line."""
-    return "\n".join([*reasons(choice), *_equation(choice), *_training(choice)])
+    return "\n".join([*reasons(choice), *_waves(choice.problem, choice.advice), *_training(choice)])
 
 
 def reasons(choice: Choice) -> list[str]:
     """Return why a bandwidth was chosen, without advice on the training."""
-    return [_bandwidth(choice), *_skipped(choice), *_ranking(choice), *_kernel(choice)]
+    linear = all(known.linear for known in choice.checks) and not is_measurement(choice.problem)
+    kernel = _kernel(choice.kernel, linear, choice.kernel_is_better, "choice.kernel")
+    return [_bandwidth(choice), *_skipped(choice), *_ranking(choice), *kernel]
+
+
+def fit_reasons(
+    choice: Choice | None,
+    model: ModelConfig,
+    problem: Measured,
+    advice: Advice,
+    kernel: KernelSolution,
+    weights: Mapping[str, float],
+    linear: bool,
+    held_out: int | None,
+) -> tuple[str, ...]:
+    """Return why a fit of an equation has its settings.
+
+    Args:
+        choice: The choice; None if the bandwidth was set, or there is none to set.
+        model: The settings of the network.
+        problem: The points that are trained on.
+        advice: What is advised.
+        kernel: The kernel solution.
+        weights: Weights of the terms in the loss.
+        linear: Whether all terms are linear.
+        held_out: Points that are held out; None if none were asked for.
+    """
+    better = kernel.trusted if choice is None else choice.kernel_is_better
+    if choice is None:
+        lines = ["The bandwidth was set by hand." if model.has_bandwidth else "The network has no bandwidth."]
+    else:
+        lines = [_bandwidth(choice), *_skipped(choice), *_ranking(choice)]
+    lines += [*_kernel(kernel, linear, better, "run.kernel"), *_waves(problem, advice), *_points(advice)]
+    if advice.single_precision_floor > 1:
+        lines.append(
+            "The network is trained in float64: rounding in float32 is larger than the residuals that are expected."
+        )
+    if held_out is not None and held_out == 0:
+        lines.append(
+            "No points are held out: every term has fewer than 8, so that nothing ends the run before its last step."
+        )
+    if len(weights) > 1:
+        named = ", ".join(f"{name} {value:.2g}" for name, value in weights.items())
+        lines.append(f"The loss has the weights {named}.")
+    return tuple(lines)
 
 
 def _per_axis(values: tuple[float, ...]) -> str:
@@ -67,32 +116,30 @@ def _ranking(choice: Choice) -> list[str]:
     ]
 
 
-def _kernel(choice: Choice) -> list[str]:
-    kernel = choice.kernel
+def _kernel(kernel: KernelSolution, linear: bool, better: bool, answer: str) -> list[str]:
     if kernel.undetermined:
         return [
             f"The data leave {kernel.undetermined} of {kernel.resolved} fields undetermined: no solution is unique, "
             "whatever the network."
         ]
-    linear = all(known.linear for known in choice.checks)
-    if kernel.relative_residual > CONTRADICTION and linear and not is_measurement(choice.problem):
+    if kernel.relative_residual > CONTRADICTION and linear:
         return [
             f"No smooth field comes nearer to all data than {kernel.relative_residual:.0%}: boundary data may "
             "contradict each other or the equation, or the solution has jumps."
         ]
-    if choice.kernel_is_better:
+    if better:
         return [
             f"Least squares on random Fourier features solves the problem to {kernel.relative_residual:.1e} of the "
             "data on held-out points, which no network trained for these steps is expected to reach: "
-            "choice.kernel is the answer."
+            f"{answer} is the answer."
         ]
     return []
 
 
-def _equation(choice: Choice) -> list[str]:
-    unit, names = choice.problem.geometry.frequency_unit, choice.problem.geometry.units
+def _waves(problem: Measured, advice: Advice) -> list[str]:
+    unit, names = problem.geometry.frequency_unit, problem.geometry.units
     lines = []
-    for axis, (waves, layer) in enumerate(zip(choice.advice.waves, choice.advice.layers, strict=True)):
+    for axis, (waves, layer) in enumerate(zip(advice.waves, advice.layers, strict=True)):
         if waves is not None:
             ends = f"{waves[0]:.3g}" if waves[1] < 1.01 * waves[0] else f"{waves[0]:.3g} to {waves[1]:.3g}"
             lines.append(f"Solutions oscillate along axis {axis} with {ends} {unit}.")
@@ -101,8 +148,8 @@ def _equation(choice: Choice) -> list[str]:
     return lines
 
 
-def _training(choice: Choice) -> list[str]:
-    advice, lines = choice.advice, []
+def _points(advice: Advice) -> list[str]:
+    lines = []
     few = [v for v in advice.points_per_wavelength if v < PER_WAVELENGTH]
     if few:
         lines.append(
@@ -113,6 +160,11 @@ def _training(choice: Choice) -> list[str]:
             f"Scale the coordinates by {_per_axis(advice.scales)} instead of raising sigma: the usual settings of "
             "libraries suit domains of length 1."
         )
+    return lines
+
+
+def _training(choice: Choice) -> list[str]:
+    advice, lines = choice.advice, _points(choice.advice)
     if advice.single_precision_floor > 1:
         lines.append("Rounding in float32 is larger than the residuals that are expected: train in float64.")
     weights = ", ".join(f"{name} {value:.2g}" for name, value in advice.weights.items())

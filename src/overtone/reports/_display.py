@@ -17,8 +17,9 @@ from overtone.reports._display_pictures import (
     power_uri,
     signal_uri,
 )
+from overtone.reports._equation_page import equation_facts, figures
 from overtone.reports._measured_verdict import capitalised, error_words, measured_facts
-from overtone.reports._verdict import answers, questions
+from overtone.reports._verdict import run_answers
 
 __all__ = [
     "choice_display",
@@ -172,7 +173,11 @@ def run_display(run: Any) -> Display:
     if np.isfinite(seconds):
         facts.append(("Training time", f"{number(seconds)} s"))
     facts.append(("Directory", str(run.directory.path)))
-    verdict = zip(questions(record), answers(findings, record), strict=True)
+    equation = equation_facts(record)
+    if equation is not None and equation.get("network"):
+        named = ("Kernel solution", equation["kernel"]), ("Network", equation["network"])
+        facts += [(name, figures(score, equation.get("compared"))) for name, score in named]
+    verdict = run_answers(run.directory.path, record)
 
     def learning_order() -> Any:
         from overtone.plots import LearningOrder

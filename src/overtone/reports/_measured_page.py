@@ -101,7 +101,12 @@ def measured_blocks(
 
 
 def reconstruction_block(
-    shown: list[tuple[str, str, np.ndarray]], spacing: float, origin: float, unit: str
+    shown: list[tuple[str, str, np.ndarray]],
+    spacing: float,
+    origin: float,
+    unit: str,
+    caption: str | None = None,
+    anchor: str = "reconstruction",
 ) -> Block:
     """Return pictures side by side, or the curves of a line.
 
@@ -110,12 +115,18 @@ def reconstruction_block(
         spacing: Distance between samples of a line.
         origin: Its first coordinate.
         unit: The unit of both.
+        caption: Of the figure; that of reconstructions from measurements if None.
+        anchor: Begins the anchor of the figure.
     """
     axes = shown[0][2].ndim - 1
-    return _curves(shown, spacing, origin, unit) if axes == 1 else _pictures(shown, axes)
+    if axes == 1:
+        return _curves(shown, spacing, origin, unit, caption, anchor)
+    return _pictures(shown, axes, caption, anchor)
 
 
-def _pictures(shown: list[tuple[str, str, np.ndarray]], axes: int) -> PicturesBlock:
+def _pictures(
+    shown: list[tuple[str, str, np.ndarray]], axes: int, caption: str | None, anchor: str
+) -> PicturesBlock:
     # One scale for all: that of the reference, else of the last picture of the network.
     scale = next((v for title, _, v in shown if title == "Reference"), shown[-1][2])
     low, high = float(np.nanmin(scale)), float(np.nanmax(scale))
@@ -128,16 +139,24 @@ def _pictures(shown: list[tuple[str, str, np.ndarray]], axes: int) -> PicturesBl
         )
 
     part = "" if axes == 2 else " The middle slice of the first axis is shown."
-    caption = (
+    title = "Reconstructions" if caption is None else "Fields"
+    words = (
         "The network's picture beside classical reconstructions from the same measurements, on one grey scale; of "
         f"complex pictures the magnitude.{part}"
+        if caption is None
+        else f"{caption} One grey scale for all.{part}"
     )
-    return PicturesBlock(
-        "reconstruction-pictures", "Reconstructions", caption, [one(*entry) for entry in shown]
-    )
+    return PicturesBlock(f"{anchor}-pictures", title, words, [one(*entry) for entry in shown])
 
 
-def _curves(shown: list[tuple[str, str, np.ndarray]], spacing: float, origin: float, unit: str) -> PlotBlock:
+def _curves(
+    shown: list[tuple[str, str, np.ndarray]],
+    spacing: float,
+    origin: float,
+    unit: str,
+    caption: str | None,
+    anchor: str,
+) -> PlotBlock:
     x = origin + spacing * np.arange(len(shown[0][2]))
     figure = style.canvas()
     figure.update_layout(showlegend=True)
@@ -152,8 +171,9 @@ def _curves(shown: list[tuple[str, str, np.ndarray]], spacing: float, origin: fl
         )
     figure.update_xaxes(title=escaped(f"Coordinate ({unit})", 80))
     figure.update_yaxes(title="Value")
+    title = "Reconstructions" if caption is None else "Fields"
     return PlotBlock(
-        "reconstruction-curve", "Reconstructions", "The network beside classical reconstructions.", figure
+        f"{anchor}-curve", title, caption or "The network beside classical reconstructions.", figure
     )
 
 

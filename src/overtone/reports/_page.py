@@ -18,7 +18,7 @@ from overtone.errors import InputError, RunError
 from overtone.records import load, snapshots
 from overtone.reports._blocks import Page
 from overtone.reports._comparison import comparison_page
-from overtone.reports._residual_page import residual_page, residual_records
+from overtone.reports._residual_page import residual_page, residual_records, residual_snapshots
 from overtone.reports._sections import run_page, title_of
 
 
@@ -85,7 +85,7 @@ def report(paths: str | Path | Sequence[str | Path], out: str | Path) -> Path:
     records = [load(path) for path in sources]
     terms = residual_records(sources[0], records[0]) if len(sources) == 1 else None
     if terms is not None:
-        page = residual_page(terms, title_of(sources[0]))
+        page = residual_page(terms, title_of(sources[0]), residual_snapshots(sources[0], terms))
     elif len(sources) == 1:
         page = run_page(records[0], snapshots(sources[0]), title_of(sources[0]))
     else:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -11,11 +12,25 @@ import xarray as xr
 from overtone._utils.text import count, number, percent, plural
 from overtone.errors import InputError
 from overtone.plots import LearningOrder, Loss, Spectra
-from overtone.records import load
+from overtone.records import Snapshots, load
+from overtone.records import snapshots as snapshots_of
+from overtone.records.metrics import until_network
 from overtone.records.metrics._bands import without_unmeasured
 from overtone.reports._blocks import Answer, Block, Glossary, Page, PlotBlock, Section, TableBlock, Tile
+from overtone.reports._equation_page import (
+    EQUATION_ENTRIES,
+    KERNEL_QUESTION,
+    equation_advice,
+    equation_facts,
+    equation_tiles,
+    fields_table,
+    kernel_sentences,
+    solution_section,
+    terms_table,
+    tried_table,
+)
 from overtone.reports._findings import Findings, gather
-from overtone.reports._settings import provenance_table, settings_table
+from overtone.reports._settings import plan_reasons, provenance_table, settings_table
 
 RESIDUAL_QUESTIONS = (
     "What is left of each term?",
@@ -46,7 +61,11 @@ ENTRIES = (
         "The root of the residual's power in a band over that of the zero field or of the network as training began, "
         "the larger of the two. Below 0.5 the band is settled.",
     ),
-    ("Solution", "The field of the reference, where the problem has one; its errors are those of the field."),
+    (
+        "Solution",
+        "The field of the reference, else the kernel solution where it can be trusted; its errors are those of the "
+        "field.",
+    ),
 )
 
 
@@ -59,6 +78,7 @@ def residual_records(path: Path, record: xr.Dataset) -> dict[str, xr.Dataset] | 
     """
     if "term" not in record.attrs or "measured" in record.attrs:
         return None
+    path = path.parent if path.name == "record.sqlite" and "equation" in record.attrs else path
     records = {str(record.attrs["term"]): record}
     if not path.is_dir():
         return records
@@ -75,39 +95,98 @@ def residual_records(path: Path, record: xr.Dataset) -> dict[str, xr.Dataset] | 
     return records
 
 
-def residual_page(records: Mapping[str, xr.Dataset], title: str) -> Page:
-    """Return the page of a training on residuals.
+def residual_snapshots(path: Path, records: Mapping[str, xr.Dataset]) -> list[Snapshots]:
+    """Return the snapshots of a fit of an equation: of its first record, and of the solution where it is known.
 
     Args:
-        records: By term, that of the first view first; "solution" has the errors of the field.
-        title: Of the page.
+        path: A run directory or its record.
+        records: Its records.
+    """
+    if equation_facts(next(iter(records.values()))) is None:
+        return []
+    beside = path / "solution.sqlite" if path.is_dir() else path.with_name("solution.sqlite")
+    return [snapshots_of(path), *([snapshots_of(beside)] if "solution" in records else [])]
+
+
+def residual_answers(records: Mapping[str, xr.Dataset]) -> list[tuple[str, Answer]]:
+    """Return questions on a training on residuals, with their answers.
+
+    Args:
+        records: As for `residual_page`.
     """
     clean = {name: without_unmeasured(record)[0] for name, record in records.items()}
     findings = {name: gather(record) for name, record in clean.items()}
     terms = [name for name in clean if name != "solution"]
     left = {name: _left(clean[name]) for name in terms}
-    first = clean[terms[0]]
-    last = int(first.step[-1])
+    # The solution comes first: what is asked is what it still misses.
+    order = sorted(clean, key=lambda name: name != "solution")
+    facts = equation_facts(clean[terms[0]])
     answers: list[tuple[str, Answer]] = [
         (RESIDUAL_QUESTIONS[0], [_left_sentence(name, left[name], clean[name]) for name in terms]),
-        (RESIDUAL_QUESTIONS[1], [_settled(name, findings[name]) for name in clean]),
+        (RESIDUAL_QUESTIONS[1], [*_compared(facts), *(_settled(name, findings[name]) for name in order)]),
         (RESIDUAL_QUESTIONS[2], _holds_back(left)),
-        (RESIDUAL_QUESTIONS[3], _advice(left, findings, terms)),
     ]
+    advice = None
+    if facts is not None:
+        answers.append((KERNEL_QUESTION, kernel_sentences(facts)))
+        if not any(findings[name].diverged for name in terms):
+            advice = equation_advice(facts, findings[terms[0]])
+    return [*answers, (RESIDUAL_QUESTIONS[3], advice or _advice(left, findings, terms))]
+
+
+def residual_page(records: Mapping[str, xr.Dataset], title: str, snapshots: Sequence[Snapshots] = ()) -> Page:
+    """Return the page of a training on residuals.
+
+    Args:
+        records: By term, that of the first view first; "solution" has the errors of the field.
+        title: Of the page.
+        snapshots: Of a fit of an equation: those of the first record and, where it is known, of the solution.
+    """
+    clean = {name: without_unmeasured(record)[0] for name, record in records.items()}
+    terms = [name for name in clean if name != "solution"]
+    left = {name: _left(clean[name]) for name in terms}
+    first = clean[terms[0]]
+    last = int(first.step[-1])
+    facts = equation_facts(first)
     tiles = [Tile(f"Left of {name}", percent(left[name])) for name in terms if np.isfinite(left[name])]
     tiles += [Tile("Steps", count(last)), Tile("Terms", count(len(terms)))]
+    if facts is not None:
+        tiles = [*equation_tiles(facts), *tiles]
     shown = "solution" if "solution" in clean else terms[0]
     order = LearningOrder(clean[shown])
     name_of = f"{_capital(shown)}: error by band over training"
     lead = PlotBlock("learning-order", name_of, order.describe(), order.plotly())
-    sections = [_section(name, clean[name], name == shown) for name in clean]
+    sections = [] if facts is None else _equation_sections(facts, first, snapshots)
+    sections += [_section(name, clean[name], name == shown) for name in clean]
     sections += [
         Section("settings", "Settings", [settings_table(first)]),
         Section("provenance", "Provenance", [provenance_table(first)]),
-        Section("glossary", "Glossary", [Glossary(ENTRIES)]),
+        Section("glossary", "Glossary", [Glossary(ENTRIES if facts is None else EQUATION_ENTRIES + ENTRIES)]),
     ]
     line = f"{plural(len(terms), 'term')} · {first.attrs.get('network') or ''}".rstrip(" ·")
-    return Page(title, line, answers, tiles, lead, sections)
+    why = [] if facts is None else plan_reasons(first)
+    title = title if facts is None else str(first.attrs.get("signal") or title)
+    return Page(title, line, residual_answers(records), tiles, lead, sections, why)
+
+
+def _equation_sections(
+    facts: Mapping[str, Any], record: xr.Dataset, snapshots: Sequence[Snapshots]
+) -> list[Section]:
+    """What a fit of an equation shows beside its terms."""
+    step = int(record.attrs.get("kept", record.step[-1]))
+    fields = solution_section(facts, snapshots, step) if snapshots else None
+    tried = tried_table(facts, str(record.attrs.get("frequency_unit") or ""))
+    losses = Loss(_without(record, "train_error", "clean_error"))
+    training = PlotBlock("loss-all", "Loss and held-out loss", losses.describe(), losses.plotly())
+    return [
+        *([] if fields is None else [fields]),
+        Section(
+            "fields", "Network and kernel solution", [fields_table(facts), terms_table(facts)], pair=True
+        ),
+        Section(
+            "training", "Training", [training, *([] if tried is None else [tried])], pair=tried is not None
+        ),
+    ]
 
 
 def _capital(name: str) -> str:
@@ -124,6 +203,9 @@ def _section(name: str, record: xr.Dataset, leads: bool) -> Section:
     if not single:
         power = Spectra(record)
         blocks.append(PlotBlock(f"spectra-{anchor}", "Spectra", power.describe(), power.plotly()))
+    if equation_facts(record) is not None:
+        # The held-out loss is that of all terms together, which has a figure of its own.
+        record = _without(record, "held_out_error")
     losses = Loss(record)
     if np.isfinite(record.loss).any() or np.isfinite(record.train_error).any():
         blocks.append(
@@ -140,11 +222,17 @@ def _section(name: str, record: xr.Dataset, leads: bool) -> Section:
     return Section(f"term-{anchor}", _capital(name), [*blocks, table], pair=len(blocks) > 1)
 
 
+def _without(record: xr.Dataset, *names: str) -> xr.Dataset:
+    """The record with some of its errors unknown."""
+    return record.assign({name: record[name] * np.nan for name in names})
+
+
 def _left(record: xr.Dataset) -> float:
-    """Part of the mean square residual at the first row that is left at the last."""
-    error = np.asarray(record.train_error, float)
+    """Part of the mean square residual at the first row that is left at the last, or of the network handed back."""
+    until = until_network(record)
+    error = np.asarray(until.train_error, float)
     if not np.isfinite(error[[0, -1]]).all():
-        error = np.asarray(record.residual_power.sum(("band", "channel")), float)
+        error = np.asarray(until.residual_power.sum(("band", "channel")), float)
     scale = max(float(error[0]), float(record.target_power.sum()))
     return float(error[-1]) / scale if scale > 0 else float("nan")
 
@@ -152,9 +240,19 @@ def _left(record: xr.Dataset) -> float:
 def _left_sentence(name: str, left: float, record: xr.Dataset) -> str:
     if not np.isfinite(left):
         return f"{_capital(name)}: cannot tell, the residual is not finite."
-    error = float(record.train_error[-1])
+    error = float(until_network(record).train_error[-1])
     size = f" (mean square {number(error, 2)})" if np.isfinite(error) else ""
     return f"{_capital(name)}: {percent(left)} of what the zero field or the untrained network leaves{size}."
+
+
+def _compared(facts: Mapping[str, Any] | None) -> list[str]:
+    if facts is None or facts.get("compared") == "reference":
+        return []
+    if facts.get("compared"):
+        return ["The solution is compared with the kernel solution, since no reference was passed."]
+    return [
+        "Of the solution: cannot tell, since no reference was passed and the kernel solution is not trusted."
+    ]
 
 
 def _settled(name: str, f: Findings) -> str:

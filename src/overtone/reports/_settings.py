@@ -36,7 +36,7 @@ _ELSEWHERE = (
         "noise_channels",
         "noise_sentence",
     ),
-    *("measured", "gain"),
+    *("measured", "equation", "gain"),
     *("margins", "restarts", "evaluated", "crowding", "candidates", "trial_steps", "expected"),
 )
 """Attributes that the sentences, tiles and captions of the page show."""

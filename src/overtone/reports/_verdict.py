@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import xarray as xr
 
@@ -10,10 +12,13 @@ from overtone._utils.text import count, format_per_axis, higher, number, percent
 from overtone.plots import _bands as bands
 from overtone.records.metrics._bands import without_unmeasured
 from overtone.records.metrics._errors import Evidence
+from overtone.reports._blocks import Answer
 from overtone.reports._coverage import block_only
+from overtone.reports._equation_page import equation_facts
 from overtone.reports._expectation import expectation_sentence
 from overtone.reports._findings import STILL_FALLING, THRESHOLD, TOO_FREE, Findings, gather
 from overtone.reports._measured_verdict import MEASURED_QUESTIONS, measured_answers, measured_facts
+from overtone.reports._residual_page import residual_answers, residual_records
 
 QUESTIONS = (
     "What did it learn?",
@@ -77,11 +82,32 @@ def questions(record: xr.Dataset) -> tuple[str, ...]:
     Args:
         record: Of one run.
     """
+    if equation_facts(record) is not None:
+        return tuple(question for question, _ in residual_answers({str(record.attrs["term"]): record}))
     return QUESTIONS if measured_facts(record) is None else MEASURED_QUESTIONS
+
+
+def run_answers(path: Path, record: xr.Dataset) -> list[tuple[str, str]]:
+    """Return questions on a run and their answers, from all its records.
+
+    Args:
+        path: The run directory, or its record.
+        record: The record there.
+    """
+    if equation_facts(record) is None:
+        return list(zip(questions(record), verdict(record), strict=True))
+    records = residual_records(path, record) or {}
+    return [(question, _joined(answer)) for question, answer in residual_answers(records)]
+
+
+def _joined(answer: Answer) -> str:
+    return answer if isinstance(answer, str) else " ".join(answer)
 
 
 def answers(findings: Findings, record: xr.Dataset) -> list[str]:
     """Return the answers of `verdict` from findings of the record."""
+    if equation_facts(record) is not None:
+        return [_joined(answer) for _, answer in residual_answers({str(record.attrs["term"]): record})]
     facts = measured_facts(record)
     if facts is not None:
         return measured_answers(findings, record, facts)

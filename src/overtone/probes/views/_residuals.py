@@ -25,6 +25,9 @@ DRAWS = 8
 SOLUTION_LINE, SOLUTION_SIDE = 256, 48
 """Samples of a domain per axis at which errors of the solution are measured, in 1-D and above."""
 
+SOLUTION_PLACES = 16384
+"""Samples of a domain of four axes or more, in all."""
+
 FLOOR = 1e-3
 """Smallest reference power of a band, as part of the mean over bands: residuals are compared with it."""
 
@@ -51,7 +54,8 @@ def residuals(
         problem: From `operators.equation`, `signals.kspace` and others.
         network: The network in its present state, or a function of float64 points, for equations; not needed for
             measurements of samples.
-        held_out: Measurements of samples that are not trained on, whose loss each row states.
+        held_out: Measurements or points that are not trained on, whose loss each row states; of equations the rows of
+            the first record, for all terms together.
         name: Name of the first record; that of others is the term's.
 
     Returns:
@@ -85,7 +89,8 @@ def residuals(
                     "pass views.residuals(problem, network)",
                     "network",
                 )
-            views.append(_equation_view(problem, term, network, label))
+            # The first record has the loss on held-out points of all terms, which can end a run.
+            views.append(_equation_view(problem, term, network, None if views else held_out, label))
         else:
             views.append(_samples_view(problem, term, held_out, label))
     if problem.reference is not None and not (len(views) == 1 and isinstance(problem.geometry, Grid)):
@@ -105,7 +110,7 @@ def solution(problem: Measured, *, name: str = "solution") -> MetricView:
     """
     if problem.reference is None:
         raise InputError("a problem with a reference", "none", "set reference= of the problem", "problem")
-    grid = _lattice(problem)
+    grid = solution_lattice(problem)
     values = _real(problem.reference(grid.coords()))
     transform = GridTransform(grid.shape, grid.spacing, grid.periodic)
     metric = _SolutionMetric(transform, values, problem.channels, grid.shape)
@@ -117,13 +122,15 @@ def solution(problem: Measured, *, name: str = "solution") -> MetricView:
     )
 
 
-def _lattice(problem: Measured) -> Grid:
+def solution_lattice(problem: Measured) -> Grid:
     """The grid on which the field is shown and its errors are measured."""
     geometry = problem.geometry
     if isinstance(geometry, Grid):
         return geometry
     axes = geometry.axes
     side = SOLUTION_LINE if axes == 1 else SOLUTION_SIDE if axes == 2 else SOLUTION_SIDE // 2
+    if axes > 3:
+        side = max(2, int(SOLUTION_PLACES ** (1 / axes)))
     spacing = tuple(extent / side for extent in geometry.extent)
     origin = tuple(o + s / 2 for o, s in zip(geometry.origin, spacing, strict=True))
     return Grid((side,) * axes, spacing, origin, geometry.units, (False,) * axes)
@@ -362,10 +369,14 @@ class _SolutionMetric(Metric):
 
 
 def _equation_view(
-    problem: Measured, term: Term, network: nn.Module | Callable[[Tensor], Tensor], name: str
+    problem: Measured,
+    term: Term,
+    network: nn.Module | Callable[[Tensor], Tensor],
+    held_out: Measured | None,
+    name: str,
 ) -> MetricView:
-    inputs = TermInputs(problem, term)
-    metric = EquationMetric(problem, term, network)
+    inputs = TermInputs(problem, term, held_out)
+    metric = EquationMetric(problem, term, network, held_out is not None)
     geometry = problem.geometry
     attrs = {
         "kind": problem.name,
@@ -384,10 +395,11 @@ class TermInputs(Inputs):
     Args:
         problem: The problem.
         term: One of its terms.
+        held_out: Points that are not trained on, whose loss follows the residuals.
     """
 
-    def __init__(self, problem: Measured, term: Term) -> None:
-        self._problem, self._term = problem, term
+    def __init__(self, problem: Measured, term: Term, held_out: Measured | None = None) -> None:
+        self._problem, self._term, self._held_out = problem, term, held_out
 
     @property
     def count(self) -> int:
@@ -415,9 +427,14 @@ class TermInputs(Inputs):
         )
 
     def evaluate(self, network: nn.Module, call: Callable[[Any], Any], arguments: Any) -> Tensor:
-        """Return the residuals (1, M, K) of the term."""
+        """Return the residuals (1, M K) of the term, and the loss on held-out points."""
         del network
-        return term_residuals(self._problem, self._term, call, arguments)[None]
+        values = term_residuals(self._problem, self._term, call, arguments).flatten()
+        if self._held_out is not None:
+            with torch.enable_grad():
+                loss = self._held_out.loss(lambda x: call(x.to(arguments))).detach()
+            values = torch.cat([values, loss.cpu().double()[None]])
+        return values[None]
 
 
 def term_residuals(
@@ -449,13 +466,18 @@ class EquationMetric(Metric):
         problem: The problem.
         term: One of its terms.
         network: The network in its present state, whose residuals are part of the reference.
+        held_out: Whether the outputs end with the loss on held-out points.
 
     Attributes:
         estimator: How the spectrum is computed.
     """
 
     def __init__(
-        self, problem: Measured, term: Term, network: nn.Module | Callable[[Tensor], Tensor]
+        self,
+        problem: Measured,
+        term: Term,
+        network: nn.Module | Callable[[Tensor], Tensor],
+        held_out: bool = False,
     ) -> None:
         self._transform = _points_transform(problem, term)
         self.estimator = (
@@ -471,6 +493,7 @@ class EquationMetric(Metric):
         def zero(x: Tensor) -> Tensor:
             return torch.sin(0 * x.sum(1, keepdim=True)).expand(-1, problem.outputs)
 
+        self._held_out = held_out
         size = present.shape[1]
         self.channels = (term.name,) if size == 1 else tuple(f"{term.name} {i + 1}" for i in range(size))
         power = np.maximum(self._power(term_residuals(problem, term, zero)), self._power(present))
@@ -480,9 +503,14 @@ class EquationMetric(Metric):
         """Accept any residuals: the inputs have computed them."""
 
     def row(self, outputs: Tensor) -> Row:
-        """Return the power of residuals (1, M, K) by band, and their mean square."""
-        residual = outputs[0].double()
-        return {"residual_power": self._power(residual), "train_error": _mean_square(residual)}
+        """Return the power of residuals (1, M K) by band, their mean square, and the loss on held-out points."""
+        values = outputs[0].double()
+        row: Row = {}
+        if self._held_out:
+            row["held_out_error"] = float(values[-1])
+            values = values[:-1]
+        residual = values.reshape(-1, len(self.channels))
+        return row | {"residual_power": self._power(residual), "train_error": _mean_square(residual)}
 
     def _power(self, residual: Tensor) -> NDArray[np.float64]:
         if self._transform is None:
