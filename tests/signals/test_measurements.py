@@ -13,6 +13,7 @@ from skimage.transform import radon, resize
 import overtone as ot
 from overtone import signals
 from overtone.errors import InputError
+from overtone.fitting._measured_split import split_measured
 
 SIDE = 32
 
@@ -100,6 +101,58 @@ def test_a_real_field_has_conjugates_in_one_group():
             assert abs(members[0].imag) < 1e-12
     train, held_out = problem.split(0.3)
     assert not set(train.terms[0].group_numbers().tolist()) & set(held_out.terms[0].group_numbers().tolist())
+
+
+@pytest.mark.parametrize("axis", [0, 1])
+@pytest.mark.parametrize("complex_values", [False, True])
+def test_lines_of_k_space_are_held_out_as_a_whole(axis, complex_values):
+    lines = np.zeros(40, bool)
+    lines[18:23] = lines[[1, 2, 5, 7, 9, 11, 26, 30, 33, 35, 39]] = True
+    mask = np.zeros((40, 6), bool)
+    mask[lines] = True
+    mask = mask if axis == 0 else mask.T
+    full = centred(np.random.default_rng(0).standard_normal(mask.shape))
+    problem = signals.kspace(full, mask, complex_values=complex_values)
+    groups = problem.terms[0].group_numbers().numpy()
+    line = np.argwhere(mask)[:, axis]
+    members = {frozenset(line[groups == number]) for number in np.unique(groups)}
+    # Frequency k of line n is n - 20: 5 and 35, 7 and 33, 9 and 31 are opposite, of which 31 was not measured.
+    assert frozenset(range(18, 23)) in members
+    pairs = {frozenset((5, 35)), frozenset((7, 33)), frozenset((9,)), frozenset((1, 39))}
+    alone = {frozenset((n,)) for n in (5, 35, 7, 33, 9, 1, 39)}
+    assert (alone if complex_values else pairs) <= members
+    _, held_out = split_measured(problem, 0.3, 0)
+    outside = set(held_out.terms[0].group_numbers().tolist())
+    assert outside
+    assert not outside & set(groups[(line >= 18) & (line < 23)].tolist())
+
+
+def test_few_lines_and_scattered_coefficients_are_held_out_one_by_one():
+    few = np.zeros((16, 16), bool)
+    few[[2, 5, 7, 8, 9, 12]] = True
+    scattered = np.random.default_rng(0).random((16, 16)) < 0.4
+    full = centred(np.random.default_rng(1).standard_normal((16, 16)))
+    for mask in (few, scattered, np.ones((16, 16), bool)):
+        assert signals.kspace(full, mask).terms[0].groups is None
+        _, counts = (
+            signals.kspace(full, mask, complex_values=False).terms[0].groups.unique(return_counts=True)
+        )
+        assert set(counts.tolist()) == {1, 2}
+
+
+def test_lines_of_a_volume_are_those_along_its_readout():
+    planes = np.random.default_rng(0).random((8, 9)) < 0.4
+    planes[3:6, 3:6] = True
+    mask = np.repeat(planes[:, None], 5, axis=1)
+    problem = signals.kspace(np.ones(mask.shape, complex), mask)
+    groups = problem.terms[0].group_numbers().numpy()
+    places = np.argwhere(mask)
+    middle = groups == -1
+    assert middle.sum() >= 9 * 5
+    for number in np.unique(groups[~middle]):
+        members = places[groups == number]
+        assert len(members) == 5
+        assert len(np.unique(members[:, [0, 2]], axis=0)) == 1
 
 
 def test_projections_are_those_of_scikit_image():
@@ -199,6 +252,33 @@ def test_a_bandwidth_is_chosen_for_blurred_samples():
     # A picture of smooth ellipses needs a few cycles; sixteen leave waves free between the samples.
     assert choice.best.cycles == 1.0
     assert choice.sigma == (1 / 24, 1 / 24)
+
+
+def test_maps_of_libraries_on_the_cpu_refuse_other_devices():
+    rng = np.random.default_rng(0)
+    spokes = rng.uniform(-0.5, 0.5, (3, 4, 2))
+    problems = (
+        signals.projections(np.ones((6, 8)), np.arange(0, 180, 30)),
+        signals.blurred(np.ones((6, 6)), np.ones((3, 3)) / 9),
+        signals.noncartesian_kspace(np.ones((3, 4), complex), spokes, (8, 8)),
+    )
+    for problem in problems:
+        operator = problem.terms[0].operator
+        for tensor, function in (
+            (torch.ones(64, 1, device="meta"), operator.forward),
+            (torch.ones(problem.terms[0].size, 1, device="meta"), operator.adjoint),
+        ):
+            with pytest.raises(InputError, match="values on the CPU, where"):
+                function(tensor)
+
+
+def test_cartesian_k_space_stays_on_the_device_of_its_field():
+    problem = signals.kspace(np.ones((4, 6), complex), np.arange(24).reshape(4, 6) % 2 == 0)
+    operator = problem.terms[0].operator
+    image = operator.forward(torch.ones(24, 2, dtype=torch.float64, device="meta"))
+    back = operator.adjoint(image)
+    assert (image.shape, image.device.type) == ((12, 2), "meta")
+    assert (back.shape, back.device.type) == ((24, 2), "meta")
 
 
 def test_maps_of_columns_treat_each_alike_and_others_are_refused():

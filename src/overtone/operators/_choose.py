@@ -184,11 +184,12 @@ def _choose_for_samples(
     began = time.monotonic()
     axes, number = problem.geometry.axes, len(ladder)
     tried: list[TriedBandwidth] = []
+    device = problem.terms[0].points.device
     for cycles in sorted(ladder, key=lambda c: abs(math.log(c))):
         if len(tried) >= number:
             break
         sigma = sigma_per_axis(problem, cycles)
-        features = NetworkFeatures.of(builder, _bandwidth(sigma), seed, axes)
+        features = NetworkFeatures.of(builder, _bandwidth(sigma), seed, axes, device=device)
         tried.append(TriedBandwidth(cycles, sigma, evidence_losses(problem, features, known)))
         if seconds is not None:
             # What follows takes about as long as that many bandwidths.
@@ -216,7 +217,7 @@ def _choose_for_samples(
         if all(map(maps_columns, problem.terms))
         else kernel_solution(fitted, held_out, sigmas, known, seed=seed)
     )
-    features = NetworkFeatures.of(builder, _bandwidth(best.sigma), seed, axes)
+    features = NetworkFeatures.of(builder, _bandwidth(best.sigma), seed, axes, device=device)
     solution = solve(problem, features, EVIDENCE_RIDGES[0], known)
     advice = advise(problem, known, kernel if kernel.trusted else solution, solution, seed)
     skipped = tuple(c for c in ladder if c not in [one.cycles for one in tried])

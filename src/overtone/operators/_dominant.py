@@ -27,8 +27,7 @@ def dominant_functionals(problem: Measured, term: Term) -> Tensor:
     if term.derivatives:
         data = term.functionals(zero_field(problem), problem.complex_values).detach() - term.data
     square = data.abs().square().reshape(term.size, -1).sum(1).double()
-    power = torch.zeros(int(inverse.max()) + 1, dtype=torch.float64, device="cpu").index_add(
-        0, inverse, square
-    )
+    count = int(inverse.max()) + 1
+    power = torch.zeros(count, dtype=torch.float64, device=square.device).index_add(0, inverse, square)
     heavy = (power > DOMINANT * power.median()) & (power > DOMINANT_SHARE * power.sum())
     return heavy[inverse]

@@ -117,7 +117,12 @@ class NetworkFeatures:
 
     @staticmethod
     def of(
-        builder: Builder, bandwidth: tuple[float, ...], seed: int, axes: int, columns: int = COLUMNS
+        builder: Builder,
+        bandwidth: tuple[float, ...],
+        seed: int,
+        axes: int,
+        columns: int = COLUMNS,
+        device: torch.device | None = None,
     ) -> NetworkFeatures:
         """Draw copies until they have enough features.
 
@@ -127,20 +132,21 @@ class NetworkFeatures:
             seed: Seed of the copies.
             axes: Number of coordinates.
             columns: Features in all, at least.
+            device: Where the copies are evaluated; where they are built if None.
         """
         layers: list[Features] = []
         count = 0
-        probe = torch.zeros(1, axes, dtype=torch.float64, device="cpu")
+        probe = torch.zeros(1, axes, dtype=torch.float64, device="cpu" if device is None else device)
         while count < columns:
             # float64: second derivatives of high frequencies lose eight digits in float32.
             copy = builder(bandwidth, derive_seed(seed, "copy", str(len(layers))))
-            layer = hidden_layer(copy.double().requires_grad_(False))
+            layer = hidden_layer(copy.to(device, torch.float64).requires_grad_(False))
             layers.append(layer)
             count += layer(probe).shape[1]
         return NetworkFeatures(tuple(layers), count)
 
     def __call__(self, x: Tensor) -> Tensor:
-        """Return the features (N, F + 1) at points (N, d): layers / sqrt(F), and 1."""
+        """Return the features (N, F + 1) at points (N, d) on the device of the copies: layers / sqrt(F), and 1."""
         parts = [layer(x) / math.sqrt(self.width) for layer in self.layers]
         return torch.cat([*parts, torch.ones_like(x[:, :1])], dim=1)
 
@@ -180,7 +186,7 @@ class FourierFeatures:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the features (N, 2 m + 1) at points (N, d)."""
-        phase = 2 * math.pi * x @ self.frequencies.T
+        phase = 2 * math.pi * x @ self.frequencies.to(x.device).T
         scale = math.sqrt(len(self.frequencies))
         return torch.cat([phase.cos() / scale, phase.sin() / scale, torch.ones_like(x[:, :1])], dim=1)
 

@@ -42,7 +42,8 @@ class Solution:
 
     def __call__(self, x: Tensor) -> Tensor:
         """Return the field (N, C) at points (N, d); complex fields as real and imaginary outputs in turn."""
-        values = self.features(x.double()).to(self.coefficients.dtype) @ self.coefficients.T
+        x = x.to(self.coefficients.device, torch.float64)
+        values = self.features(x).to(self.coefficients.dtype) @ self.coefficients.T
         return torch.view_as_real(values).flatten(1) if values.is_complex() else values
 
 

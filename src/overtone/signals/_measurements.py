@@ -48,6 +48,9 @@ def kspace(
         noise: Standard deviation of the complex noise of a coefficient, None if unknown.
         name: Description, for titles.
 
+    Of a mask of whole lines along an axis, with enough of them beside the middle, whole lines are held out:
+    coefficients beside measured ones say little about lines that are missing altogether.
+
     Raises:
         InputError: If the data are not complex, not finite or not of 1 to 3 axes, or the mask leaves nothing.
 
@@ -106,7 +109,7 @@ def kspace(
         adjoint,
         values[chosen],
         grid,
-        groups=None if complex_values else _conjugates(shape)[measured_at],
+        groups=_groups(measured_at, complex_values),
         noise=noise,
         channels=_names(values.shape[-1]),
         complex_values=complex_values,
@@ -114,6 +117,9 @@ def kspace(
         name=name,
     )
 
+
+FEW_LINES = 8
+"""Lines of k-space beside its middle from which whole ones are held out."""
 
 NUFFT_ACCURACY, THREADED = 1e-12, 65536
 """Relative error of non-uniform Fourier transforms, and numbers from which threads share them."""
@@ -229,19 +235,43 @@ def nonuniform_transforms(
         return {"eps": NUFFT_ACCURACY, "nthreads": 1 if small else torch.get_num_threads()}
 
     def forward(field: Tensor) -> Tensor:
-        pictures = field.detach().cpu().T.reshape(-1, *shape).to(torch.complex128).contiguous().numpy()
+        pictures = on_cpu(field, "finufft").T.reshape(-1, *shape).to(torch.complex128).contiguous().numpy()
         sums = evaluate(*angles, pictures, isign=-1, **options(len(pictures))).reshape(len(pictures), -1)
-        return torch.from_numpy(scale * sums.T).to(field.device)
+        return torch.from_numpy(scale * sums.T)
 
     def adjoint(data: Tensor) -> Tensor:
-        strengths = data.detach().cpu().T.to(torch.complex128).contiguous().numpy()
+        strengths = on_cpu(data, "finufft").T.to(torch.complex128).contiguous().numpy()
         pictures = spread(*angles, strengths, shape, isign=1, **options(len(strengths))).reshape(
             len(strengths), -1
         )
-        field = torch.from_numpy(scale * pictures.T).to(data.device)
+        field = torch.from_numpy(scale * pictures.T)
         return field if complex_values else field.real
 
     return forward, adjoint
+
+
+def _groups(mask: Array, complex_values: bool) -> Array | None:
+    """Return the numbers of coefficients that are held out together: lines of k-space, conjugates, or None for each."""
+    for axis in range(mask.ndim):
+        lines = mask.any(axis=axis)
+        if mask.ndim == 1 or lines.all() or not np.array_equal(mask.all(axis=axis), lines):
+            continue
+        numbers = np.arange(lines.size).reshape(lines.shape) if complex_values else _conjugates(lines.shape)
+        # The block that is measured whole around the middle holds the picture itself: one group, never held out.
+        outer = lines & ~_middle(lines)
+        if len(np.unique(numbers[outer])) < FEW_LINES:
+            continue
+        return np.broadcast_to(np.expand_dims(np.where(outer, numbers, -1), axis), mask.shape)[mask]
+    return None if complex_values else _conjugates(mask.shape)[mask]
+
+
+def _middle(lines: Array) -> Array:
+    """Return which lines belong to the largest block around the middle that is measured whole."""
+    places = np.stack(np.meshgrid(*(np.arange(n) - n // 2 for n in lines.shape), indexing="ij"))
+    # A block of half-width h: the smallest one of a missing line is the first that is not whole.
+    distance = np.abs(places).max(axis=0)
+    missing = distance[~lines]
+    return distance < (missing.min() if missing.size else math.inf)
 
 
 def _conjugates(shape: tuple[int, ...]) -> Array:
@@ -367,8 +397,7 @@ def _as_maps(matrix: Any, factor: float) -> tuple[Callable[[Tensor], Tensor], Ca
 
     def times(one: Any) -> Callable[[Tensor], Tensor]:
         def product(values: Tensor) -> Tensor:
-            result = factor * (one @ values.detach().cpu().double().numpy())
-            return torch.from_numpy(result).to(values.device)
+            return torch.from_numpy(factor * (one @ on_cpu(values, "SciPy").double().numpy()))
 
         return product
 
@@ -440,14 +469,14 @@ def blurred(
     shifts = (*(-1 if m % 2 == 0 else 0 for m in weights.shape), 0)
 
     def forward(field: Tensor) -> Tensor:
-        whole = field.detach().cpu().double().numpy().reshape(*shape, -1)
+        whole = on_cpu(field, "SciPy").double().numpy().reshape(*shape, -1)
         return torch.from_numpy(
             correlate(whole, stencil, mode="constant")[places].reshape(-1, whole.shape[-1])
         )
 
     def adjoint(data: Tensor) -> Tensor:
         spread = np.zeros((*shape, data.shape[-1]))
-        spread[places] = data.detach().cpu().double().numpy().reshape(*known, -1)
+        spread[places] = on_cpu(data, "SciPy").double().numpy().reshape(*known, -1)
         back = correlate(spread, mirrored, mode="constant", origin=shifts)
         return torch.from_numpy(back.reshape(-1, data.shape[-1]))
 
@@ -461,6 +490,26 @@ def blurred(
         batched=True,
         name=name,
     )
+
+
+def on_cpu(values: Tensor, library: str) -> Tensor:
+    """Return values without their graph, for a library that computes on the CPU alone.
+
+    Args:
+        values: Of a map.
+        library: Its name.
+
+    Raises:
+        InputError: If they are on another device: copies at every step would be slow without a word.
+    """
+    if values.device.type != "cpu":
+        raise InputError(
+            f"values on the CPU, where {library} computes",
+            f"{values.device}",
+            "move network and problem there, or pass functions of PyTorch to signals.measured",
+            "operator",
+        )
+    return values.detach()
 
 
 def _grid(shape: tuple[int, ...], spacing: float, unit: str, periodic: bool = False) -> Grid:
