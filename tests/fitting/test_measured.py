@@ -7,13 +7,16 @@ from skimage.transform import radon
 
 import overtone as ot
 from overtone.baselines import reconstruct
+from overtone.baselines._reconstruction import reconstruct_in_time
 from overtone.errors import InputError
 from overtone.fitting import FitConfig
 from overtone.fitting._fit import fit_on_clock
 from overtone.fitting._measured import measured_fingerprint
 from overtone.fitting._measured_split import judged_measurements, split_measured
 from overtone.fitting._wall_clock import WallClock
+from overtone.operators._choose import choose_in_time
 from overtone.probes.views._residuals import residuals
+from overtone.reports._measured_verdict import classical_sentence
 from overtone.signals import Measured
 
 SIDE = 16
@@ -213,6 +216,40 @@ def test_a_run_shows_the_classical_pictures_in_a_notebook(tmp_path):
     html = ot.fit(kspace(), tmp_path / "run", steps=10, **SMALL)._repr_html_()
     assert "Zero-filled" in html
     assert "Is a classical reconstruction better?" in html
+
+
+def test_the_choice_and_the_classical_pictures_get_parts_of_the_limit(tmp_path, monkeypatch):
+    seconds = {}
+
+    def choose(problem, model, steps, seed, limit):
+        seconds["choice"] = limit
+        return choose_in_time(problem, model, steps, seed, None)
+
+    def reconstructions(problem, judge, **options):
+        seconds["classical"] = options["seconds"]
+        return reconstruct_in_time(problem, judge, seconds=-1.0)
+
+    now = [100.0]
+    clock = WallClock(40.0, now=lambda: now[0])
+    now[0] += 8.0
+    monkeypatch.setattr("overtone.fitting._measured.choose_in_time", choose)
+    monkeypatch.setattr("overtone.fitting._measured.reconstruct_in_time", reconstructions)
+    config = FitConfig().replace(steps=2, seconds=40.0, **(SMALL | {"bandwidth": None}))
+    run = fit_on_clock(kspace(), tmp_path / "run", config, clock)
+    assert seconds == {"choice": 8.0, "classical": 8.0}
+    facts = run.record.attrs["measured"]
+    assert facts["classical"] == []
+    assert facts["classical_left_out"] == ["zero-filled", "total variation"]
+    assert "Zero-filled and total variation did not fit into the limit of time." in classical_sentence(facts)
+
+
+def test_measurements_on_another_device_are_refused(tmp_path):
+    problem = kspace()
+    term = problem.terms[0]
+    other = torch.empty(term.data.shape, dtype=term.data.dtype, device="meta")
+    object.__setattr__(term, "data", other)
+    with pytest.raises(InputError, match="measurements on the CPU, where they are fitted, got meta"):
+        ot.fit(problem, tmp_path / "run", steps=2, **SMALL)
 
 
 def test_what_spokes_measure_is_the_part_of_the_lattice_near_them():

@@ -56,7 +56,7 @@ def announce_measurements(problem: Measured) -> None:
         problem: The measurements.
     """
     functionals = sum(term.size for term in problem.terms)
-    announce(f"Choosing the bandwidth from {plural(functionals, 'measurement')} by least squares.")
+    announce(f"Choosing the bandwidth from {plural(functionals, 'measurement')}.")
 
 
 def announce_fields(forecast: str, truth: str) -> None:

@@ -107,8 +107,15 @@ class PreparedEquation(PreparedMeasured):
         judged = None if self.held_out is None else judged_measurements(self.problem, self.held_out)
         return residuals(replace(self.fitted, reference=self.truth), self.field, held_out=judged)
 
-    def begin(self) -> tuple[dict[str, Any], list[tuple[str, int, NDArray[Any]]]]:
-        """Return the facts known before the training, and pictures with name and step."""
+    def begin(
+        self, seconds: float | None = None
+    ) -> tuple[dict[str, Any], list[tuple[str, int, NDArray[Any]]]]:
+        """Return the facts known before the training, and pictures with name and step.
+
+        Args:
+            seconds: Limit of the time of classical pictures, of which there are none.
+        """
+        del seconds
         grid = solution_lattice(self.problem)
         held_out = (None,) * len(self.problem.terms) if self.held_out is None else self.held_out.terms
         terms = [

@@ -17,11 +17,12 @@ from overtone._config import Decay, EncodingKind, FitConfig, ModelConfig, Traini
 from overtone._state import evaluation_mode
 from overtone._training import make_optimizer
 from overtone._utils.seeding import derive_seed
-from overtone.baselines import Reconstruction, reconstruct
+from overtone.baselines import Reconstruction
+from overtone.baselines._reconstruction import reconstruct_in_time
 from overtone.errors import InputError
 from overtone.fitting._measured_split import judged_measurements, split_measured
 from overtone.nn import Field
-from overtone.operators import choose_bandwidth
+from overtone.operators._choose import choose_in_time
 from overtone.operators._features import ConfiguredNetwork
 from overtone.operators._training import LEARNING_RATE
 from overtone.operators._wording import reasons as choice_reasons
@@ -82,12 +83,18 @@ class PreparedMeasured:
         judged = None if self.held_out is None else judged_measurements(self.problem, self.held_out)
         return residuals(self.fitted, held_out=judged)
 
-    def begin(self) -> tuple[dict[str, Any], list[tuple[str, int, NDArray[Any]]]]:
-        """Return the facts known before the training, and pictures with name and step."""
+    def begin(
+        self, seconds: float | None = None
+    ) -> tuple[dict[str, Any], list[tuple[str, int, NDArray[Any]]]]:
+        """Return the facts known before the training, and pictures with name and step.
+
+        Args:
+            seconds: Limit of the time of classical pictures; None for none.
+        """
         problem = self.problem
         grid = problem.geometry
         assert isinstance(grid, Grid)
-        classical = classical_scores(self)
+        classical, left_out = classical_scores(self, seconds)
         facts = {
             "kind": self.kind,
             "functionals": counts(self.fitted, self.held_out),
@@ -97,6 +104,7 @@ class PreparedMeasured:
             "noise": math.sqrt(self.noise) if self.noise else None,
             "reference": problem.reference is not None,
             "classical": [score for _, score in classical],
+            "classical_left_out": list(left_out),
         }
         pictures = [
             (f"classical-{i}", 0, self.picture(as_outputs(one.values)))
@@ -165,20 +173,29 @@ def check_settings(problem: Measured, config: FitConfig) -> None:
                 "leave it out: every step takes all of them",
                 name,
             )
+    for term in problem.terms:
+        if term.data.device.type != "cpu":
+            raise InputError(
+                "measurements on the CPU, where they are fitted",
+                f"{term.data.device}",
+                "move data and functions there, or train with operators.train_network, which stays on their device",
+                term.name,
+            )
     kind = config.device.partition(":")[0]
     if kind not in ("auto", "cpu"):
         raise InputError("the CPU, where operators of measurements are applied", kind, "pass auto", "device")
 
 
-def prepare_measured(problem: Measured, config: FitConfig) -> PreparedMeasured:
+def prepare_measured(problem: Measured, config: FitConfig, seconds: float | None = None) -> PreparedMeasured:
     """Return a fit before its first step; a bandwidth that the settings name is used, others are chosen.
 
     Args:
         problem: The measurements.
         config: The settings.
+        seconds: Time of the choice; None for no limit.
 
     Raises:
-        InputError: If a bandwidth does not fit the axes or the encoding.
+        InputError: If a bandwidth does not fit the axes or the encoding, or the choice would take far longer.
     """
     seed = config.training.seed
     fitted, held_out = split_measured(problem, config.stopping.held_out, seed)
@@ -189,7 +206,7 @@ def prepare_measured(problem: Measured, config: FitConfig) -> PreparedMeasured:
     if not model.has_bandwidth:
         reasons = (f"The encoding {model.encoding.value} has no bandwidth.",)
     elif bandwidth is None:
-        choice = choose_bandwidth(fitted, model, steps=steps, seed=seed)
+        choice = choose_in_time(fitted, model, steps, seed, seconds)
         bandwidth, reasons = choice.bandwidth, tuple(choice_reasons(choice))
     bandwidth = axis_bandwidth(bandwidth, problem)
     field = untrained(problem, model, bandwidth, seed)
@@ -285,11 +302,17 @@ def measured_fingerprint(problem: Measured) -> str:
     return f"{sum(term.size for term in problem.terms)} functionals {total:08x}"
 
 
-def classical_scores(prepared: PreparedMeasured) -> list[tuple[Reconstruction, dict[str, Any]]]:
+def classical_scores(
+    prepared: PreparedMeasured, seconds: float | None = None
+) -> tuple[list[tuple[Reconstruction, dict[str, Any]]], tuple[str, ...]]:
     """Return the classical reconstructions from the measurements that are trained on, with their errors.
 
     Args:
         prepared: The fit.
+        seconds: Limit of their time; None for none.
+
+    Returns:
+        Reconstructions with errors, and the names of those that were not finished in time.
     """
     problem, held_out = prepared.problem, prepared.held_out
     score = measured_score(problem, prepared.fitted, held_out)
@@ -298,10 +321,8 @@ def classical_scores(prepared: PreparedMeasured) -> list[tuple[Reconstruction, d
     def error(values: Tensor) -> float:
         return float(judge.loss(lambda _: as_outputs(values)))
 
-    return [
-        (one, {"name": one.name} | score(as_outputs(one.values)))
-        for one in reconstruct(prepared.fitted, error)
-    ]
+    made, left_out = reconstruct_in_time(prepared.fitted, error, seconds=seconds)
+    return [(one, {"name": one.name} | score(as_outputs(one.values))) for one in made], left_out
 
 
 def as_outputs(values: Tensor) -> Tensor:

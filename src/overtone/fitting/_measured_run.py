@@ -30,6 +30,9 @@ from overtone.planning._duration import machine_seconds
 from overtone.probes import Probe
 from overtone.signals import Measured
 
+CHOICE_SHARE, CLASSICAL_SHARE = 0.25, 0.25
+"""Parts of a limit of the clock for the choice of a bandwidth, and of what it leaves for classical pictures."""
+
 BEGUN = 0.5
 """A run ends early only once its error has been below this share of the held-out power."""
 
@@ -71,14 +74,14 @@ def fit_measured(
     if equation:
         prepared = prepare_equation(problem, settings, begun and begun.record)
     else:
-        prepared = prepare_measured(problem, settings)
+        prepared = prepare_measured(problem, settings, clock.share(CHOICE_SHARE))
     if begun is not None:
         prepared = replace(prepared, reasons=begun.settings.reasons)
     clock.end("choosing")
     views = prepared.views()
     stopping = _stopping(prepared, directory, begun)
     if begun is None:
-        facts, pictures = prepared.begin()
+        facts, pictures = prepared.begin(clock.share(CLASSICAL_SHARE))
         reserve = PAGE * machine_seconds()
         seconds = config.training.seconds if clock.limit is None else clock.training_seconds(reserve)
         prepared = replace(

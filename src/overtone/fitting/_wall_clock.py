@@ -64,6 +64,14 @@ class WallClock:
         self.parts[part] = self.parts.get(part, 0.0) + now - self._marked
         self._marked = now
 
+    def share(self, part: float) -> float | None:
+        """Return a part of the seconds that are left; None without a limit.
+
+        Args:
+            part: Between 0 and 1.
+        """
+        return None if self.limit is None else part * max(self.limit - self.elapsed, 0.0)
+
     def training_seconds(self, reserve: float) -> float | None:
         """Return the seconds left for training, at least a tenth of the limit; None without a limit.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -188,6 +188,16 @@ def classical_sentence(facts: Mapping[str, Any]) -> str:
     Args:
         facts: From `measured_facts`.
     """
+    names = [str(name) for name in facts.get("classical_left_out") or ()]
+    missing = f" {capitalised(_listed(names))} did not fit into the limit of time." if names else ""
+    return _compared(facts) + missing
+
+
+def _listed(names: Sequence[str]) -> str:
+    return names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
+
+
+def _compared(facts: Mapping[str, Any]) -> str:
     best, network = best_classical(facts), facts.get("network")
     if best is None or not network:
         return "Cannot tell: nothing was held out and no reference is known."
