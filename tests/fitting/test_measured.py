@@ -243,6 +243,19 @@ def test_the_choice_and_the_classical_pictures_get_parts_of_the_limit(tmp_path, 
     assert "Zero-filled and total variation did not fit into the limit of time." in classical_sentence(facts)
 
 
+def test_held_out_lines_need_no_caution(tmp_path):
+    mask = np.zeros((32, 8), bool)
+    mask[14:19] = mask[[1, 3, 6, 8, 10, 12, 21, 23, 27, 30, 31]] = True
+    full = np.random.default_rng(0).standard_normal((32, 8)) + 0j
+    sentences = []
+    for problem in (ot.signals.kspace(full, mask), kspace(reference=False)):
+        run = ot.fit(problem, tmp_path / f"run{len(sentences)}", steps=2, **SMALL)
+        facts = run.record.attrs["measured"]
+        assert facts["held_out_lines"] is (not sentences)
+        sentences.append(classical_sentence(facts))
+    assert ["lie beside measured ones" in one for one in sentences] == [False, True]
+
+
 def test_measurements_on_another_device_are_refused(tmp_path):
     problem = kspace()
     term = problem.terms[0]

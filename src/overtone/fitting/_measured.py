@@ -105,6 +105,7 @@ class PreparedMeasured:
             "reference": problem.reference is not None,
             "classical": [score for _, score in classical],
             "classical_left_out": list(left_out),
+            "held_out_lines": whole_lines(self.held_out),
         }
         pictures = [
             (f"classical-{i}", 0, self.picture(as_outputs(one.values)))
@@ -140,6 +141,17 @@ def counts(fitted: Measured, held_out: Measured | None) -> dict[str, int]:
         "train": sum(term.size for term in fitted.terms),
         "held_out": 0 if held_out is None else sum(term.size for term in held_out.terms),
     }
+
+
+def whole_lines(held_out: Measured | None) -> bool:
+    """Return whether what is held out are whole lines, readouts or angles, not single functionals or conjugate pairs.
+
+    Args:
+        held_out: The measurements that are held out; None if there are none.
+    """
+    if held_out is None:
+        return False
+    return all(int(term.group_numbers().unique(return_counts=True)[1].max()) > 2 for term in held_out.terms)
 
 
 def check_settings(problem: Measured, config: FitConfig) -> None:

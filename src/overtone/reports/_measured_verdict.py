@@ -203,8 +203,9 @@ def _compared(facts: Mapping[str, Any]) -> str:
         return "Cannot tell: nothing was held out and no reference is known."
     name, better = str(best["name"]), classical_is_better(facts)
     figures = f"{error_words(best)} against the network's {error_words(network)}"
-    # Held-out coefficients have measured neighbours, which those of the gaps have not.
-    beside = facts["kind"] == "k-space" and best.get("psnr") is None
+    # Single held-out coefficients have measured neighbours, which those of the gaps have not.
+    single = facts["kind"] == "k-space" and not facts.get("held_out_lines")
+    beside = single and best.get("psnr") is None
     caution = (
         " Held-out coefficients lie beside measured ones, and say little about wide gaps." if beside else ""
     )
