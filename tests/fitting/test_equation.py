@@ -178,3 +178,31 @@ def test_a_field_of_an_equation_is_evaluated_at_points(tmp_path):
     with pytest.raises(InputError, match="pass points"):
         run.predict()
     assert run.predict(places(7)).shape == (7, 1)
+
+
+def test_a_reference_of_samples_gives_errors_by_band_at_its_points(tmp_path):
+    x = places(60) ** 1.5
+    plain = helmholtz(WAVES, points=80)
+    run = ot.fit(plain, tmp_path / "run", reference=(x, truth(x)), steps=2, **BY_HAND)
+    assert described(run)["compared"] == "reference"
+    error = float((run.predict(x).double() - truth(x)).norm() / truth(x).norm())
+    assert described(run)["network"]["error"] == pytest.approx(error, rel=1e-3)
+    assert described(run)["kernel"]["error"] < 1e-6
+    solution = ot.records.load(tmp_path / "run" / "solution.sqlite")
+    assert solution.sizes["band"] > 5
+    again = ot.fit(plain, tmp_path / "run", reference=(x, truth(x)), resume=True)
+    assert again.unchanged
+    with pytest.raises(InputError, match="one row per point"):
+        ot.fit(plain, tmp_path / "other", reference=(x, truth(x)[:5]), steps=2)
+    with pytest.raises(InputError, match="a reference of an equation"):
+        ot.fit(ot.signals.array(np.eye(8)), reference=truth, steps=2)
+
+
+def test_a_plan_has_the_weights_of_the_fit(monkeypatch):
+    def raw(x, u):
+        return 100 * u - 100 * truth(x)
+
+    terms = {"equation": (raw, 40), "boundary": (lambda x, u: u - truth(x), [[0.0], [1.0]])}
+    choice = ot.plan(ot.operators.equation(terms, [(0, 1)]), ot.planning.Budget(steps=20))
+    weights = {term.name: term.weight for term in choice.problem.terms}
+    assert weights["boundary"] > 1000 * weights["equation"]

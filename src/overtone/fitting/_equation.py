@@ -36,6 +36,7 @@ from overtone.operators._wording import fit_reasons
 from overtone.probes import View
 from overtone.probes.views._residuals import picture, residuals, solution_lattice
 from overtone.signals import Domain, Measured
+from overtone.signals._measured import ReferenceSamples
 
 if TYPE_CHECKING:
     import xarray
@@ -137,7 +138,7 @@ class PreparedEquation(PreparedMeasured):
         }
         facts["kernel"] = dict(facts["kernel"]) | self._score(self.kernel, self.problem.reference)
         shown = [("kernel", 0, self._values(self.kernel))]
-        if self.problem.reference is not None:
+        if self.problem.reference is not None and not isinstance(self.problem.reference, ReferenceSamples):
             shown.append(("reference", -1, self._values(self.problem.reference)))
         return facts, [(name, step, self._picture(values)) for name, step, values in shown]
 
@@ -150,11 +151,10 @@ class PreparedEquation(PreparedMeasured):
         finally:
             self.field.train(training)
 
-    def _values(self, field: Callable[[Tensor], Tensor]) -> Tensor:
+    def _values(self, field: Callable[[Tensor], Tensor], places: Tensor | None = None) -> Tensor:
+        places = solution_lattice(self.problem).coords() if places is None else places
         with torch.no_grad():
-            return torch.cat(
-                [field(x).double() for x in solution_lattice(self.problem).coords().split(CHUNK)]
-            )
+            return torch.cat([field(x).double() for x in places.split(CHUNK)])
 
     def _picture(self, values: Tensor) -> NDArray[np.float32]:
         return picture(values, solution_lattice(self.problem).shape, len(self.problem.channels))
@@ -167,9 +167,14 @@ class PreparedEquation(PreparedMeasured):
         if self.held_out is not None:
             result["held_out"] = _relative(self.held_out, field)
         if truth is not None:
-            known = self._values(truth)
+            places = None
+            if isinstance(truth, ReferenceSamples):
+                known, places = truth.values, truth.points
+            else:
+                known = self._values(truth)
             size = float(known.norm())
-            result["error"] = float((self._values(field) - known).norm()) / size if size > 0 else None
+            difference = self._values(field, places) - known
+            result["error"] = float(difference.norm()) / size if size > 0 else None
         return result
 
 

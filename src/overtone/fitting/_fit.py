@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import math
 import tempfile
+from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any, TypeVar, Unpack
+from typing import Any, TypeAlias, TypeVar, Unpack
+
+from torch import Tensor
 
 from overtone._config import FitConfig, FitOptions
 from overtone._training import Checkpoint, Ending, Outcome, train
@@ -34,9 +37,13 @@ from overtone.planning import ReasonCode
 from overtone.planning._duration import choice_seconds, machine_seconds, with_trials
 from overtone.planning._reasons import Reason, sentences
 from overtone.probes import Probe
-from overtone.signals import Geometry, Measured, Signal, validate
+from overtone.signals import Domain, Geometry, Measured, Signal, validate
+from overtone.signals._measured import ReferenceSamples
 
 G = TypeVar("G", bound=Geometry)
+
+Reference: TypeAlias = Callable[[Tensor], Tensor] | tuple[Any, Any]
+"""The known solution of an equation: a function of points, or points with values."""
 
 
 @standard()
@@ -49,6 +56,7 @@ def fit(
     overwrite: bool = False,
     progress: bool = False,
     source: dict[str, Any] | None = None,
+    reference: Reference | None = None,
     **overrides: Unpack[FitOptions],
 ) -> Run:
     """Fit a coordinate network to a signal, record which frequencies it learns when, and return the run.
@@ -65,6 +73,8 @@ def fit(
         overwrite: Replace an earlier run in `out`.
         progress: Show progress on stderr.
         source: Where the signal came from, stored with the settings.
+        reference: Of an equation, its solution where it is known, to measure against: a function from points (N, d) to
+            values (N, C), or a pair of points and values. It is never trained on.
         **overrides: Single settings by name, as `width=64` or `steps=500`: the fields of `ModelConfig`,
             `TrainingConfig` and `StoppingConfig`, and `monitor` and `device` of `FitConfig`.
 
@@ -83,9 +93,23 @@ def fit(
         (20, torch.Size([64, 1]))
     """
     config = (config or FitConfig()).replace(**overrides)
+    if reference is not None:
+        signal = _with_reference(signal, reference)
     return fit_on_clock(
         signal, out, config, WallClock(), resume=resume, overwrite=overwrite, progress=progress, source=source
     )
+
+
+def _with_reference(signal: Signal[Geometry] | Measured, reference: Reference) -> Measured:
+    if not isinstance(signal, Measured) or not isinstance(signal.geometry, Domain):
+        raise InputError(
+            "a reference of an equation",
+            "one of samples",
+            "pass the clean samples to the reader",
+            "reference",
+        )
+    known = reference if callable(reference) else ReferenceSamples(*reference, signal)
+    return replace(signal, reference=known)
 
 
 @standard()

@@ -19,6 +19,8 @@ from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.nn._build import build_field
 from overtone.operators import Choice, choose_bandwidth
+from overtone.operators._balance import balanced_choice
+from overtone.operators._evidence import is_measurement
 from overtone.operators._training import LEARNING_RATE as OPERATOR_LEARNING_RATE
 from overtone.planning._bandwidth import recommend_bandwidth
 from overtone.planning._comparison import (
@@ -154,7 +156,9 @@ def plan(
                     name,
                 )
         steps = (budget or Budget()).steps or STEPS
-        return choose_bandwidth(signal, steps=steps, seed=seed, learning_rate=lr or OPERATOR_LEARNING_RATE)
+        # Equations get the weights that a fit gives them.
+        decide = choose_bandwidth if is_measurement(signal) else balanced_choice
+        return decide(signal, steps=steps, seed=seed, learning_rate=lr or OPERATOR_LEARNING_RATE)
     split = ensure_held_out(validate(signal), seed)
     if not quantities and _is_scattered(signal):
         # Squared error would take the third class for three times the first.

@@ -304,6 +304,38 @@ class Measured:
         return replace(self, terms=tuple(train)), replace(self, terms=tuple(held_out))
 
 
+@final
+class ReferenceSamples:
+    """A reference that is known at points alone; elsewhere it has the value of the nearest of them.
+
+    Args:
+        points: (N, d) in the units of the coordinates.
+        values: (N, C), or (N,) of one channel.
+        problem: The problem that it belongs to.
+
+    Raises:
+        InputError: If shapes do not fit, or a number is not finite.
+    """
+
+    def __init__(self, points: Any, values: Any, problem: Measured) -> None:
+        self.points, known = (_tensor(one) for one in (points, values))
+        self.values = known.reshape(len(known), -1)
+        axes, outputs = problem.geometry.axes, problem.outputs
+        if self.points.shape != (len(known), axes) or self.values.shape[1] != outputs:
+            raise InputError(
+                f"points (N, {axes}) and values (N, {outputs})",
+                f"shapes {tuple(self.points.shape)} and {tuple(known.shape)}",
+                "pass one row per point in both",
+                "reference",
+            )
+
+    def __call__(self, points: Tensor) -> Tensor:
+        """Return the values (N, C) of the nearest points."""
+        if points.shape == self.points.shape and bool((points == self.points).all()):
+            return self.values
+        return torch.cat([self.values[torch.cdist(x, self.points).argmin(1)] for x in points.split(1024)])
+
+
 class _WithAdjoint(torch.autograd.Function):
     """A linear map of samples whose backward pass is its adjoint, for maps that PyTorch cannot differentiate."""
 

@@ -15,8 +15,8 @@ from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.probes._inputs import CoordinateInputs, Inputs
 from overtone.probes._view import Metric, MetricView, Row, View
-from overtone.signals import Grid, Measured, Term
-from overtone.signals._measured import SamplesOperator, term_frequencies
+from overtone.signals import Grid, Measured, Points, Term
+from overtone.signals._measured import ReferenceSamples, SamplesOperator, term_frequencies
 from overtone.spectra import Bands, BandTransform, GridTransform, PointsTransform
 
 DRAWS = 8
@@ -110,6 +110,8 @@ def solution(problem: Measured, *, name: str = "solution") -> MetricView:
     """
     if problem.reference is None:
         raise InputError("a problem with a reference", "none", "set reference= of the problem", "problem")
+    if isinstance(problem.reference, ReferenceSamples):
+        return _sampled_solution(problem, problem.reference, name)
     grid = solution_lattice(problem)
     values = _real(problem.reference(grid.coords()))
     transform = GridTransform(grid.shape, grid.spacing, grid.periodic)
@@ -119,6 +121,23 @@ def solution(problem: Measured, *, name: str = "solution") -> MetricView:
         metric,
         name=name,
         attrs=_geometry(grid) | {"kind": "solution", "estimator": "spectrum of the field on a grid"},
+    )
+
+
+def _sampled_solution(problem: Measured, reference: ReferenceSamples, name: str) -> MetricView:
+    """Errors of the field at scattered points where it is known."""
+    geometry = problem.geometry
+    box = [(o, o + e) for o, e in zip(geometry.origin, geometry.extent, strict=True)]
+    transform = PointsTransform(reference.points, domain=box, periodic=False)
+    attrs = {
+        "frequency_unit": geometry.frequency_unit,
+        "geometry": {"samples": len(reference.points), "units": list(geometry.units)},
+        "kind": "solution",
+        "estimator": "spectrum of the field at scattered points",
+    }
+    metric = _SolutionMetric(transform, reference.values, problem.channels, None)
+    return MetricView(
+        CoordinateInputs(Points(reference.points, geometry.units)), metric, name=name, attrs=attrs
     )
 
 
@@ -330,14 +349,18 @@ def _mean_square(residual: Tensor) -> float:
 
 @final
 class _SolutionMetric(Metric):
-    """Errors of the field on a grid."""
+    """Errors of the field on a grid, or at scattered points, which are not shown as pictures."""
 
     def __init__(
-        self, transform: GridTransform, values: Tensor, channels: tuple[str, ...], shape: tuple[int, ...]
+        self,
+        transform: GridTransform | PointsTransform,
+        values: Tensor,
+        channels: tuple[str, ...],
+        shape: tuple[int, ...] | None,
     ) -> None:
         self._transform, self._values, self._shape = transform, values, shape
         self.bands, self.channels = transform.bands, channels
-        self._coefficients = transform.coefficients(transform.field(values))
+        self._coefficients = self._transformed(values)
         self.target_power = _summed(transform.power(self._coefficients).double(), len(channels)).numpy()
 
     def check(self, outputs: Tensor) -> None:
@@ -354,18 +377,26 @@ class _SolutionMetric(Metric):
         """Return errors by band, and the picture."""
         error = outputs.double() - self._values
         count = len(self.channels)
-        coefficients = self._transform.coefficients(self._transform.field(error))
+        coefficients = self._transformed(error)
         shared = _summed(self._transform.cross(coefficients, self._coefficients).double(), count).numpy()
         square = float(error.square().reshape(len(error), count, -1).sum(2).mean())
-        return {
+        row: Row = {
             "residual_power": _summed(self._transform.power(coefficients).double(), count).numpy(),
             "cross_power": self.target_power + shared,
             "clean_error": square,
-            "pictures": {
-                "target": picture(self._values, self._shape, count),
-                "prediction": picture(outputs.double(), self._shape, count),
-            },
         }
+        if self._shape is None:
+            return row
+        pictures = {
+            "target": picture(self._values, self._shape, count),
+            "prediction": picture(outputs.double(), self._shape, count),
+        }
+        return row | {"pictures": pictures}
+
+    def _transformed(self, values: Tensor) -> Tensor:
+        if isinstance(self._transform, GridTransform):
+            values = self._transform.field(values)
+        return self._transform.coefficients(values)
 
 
 def _equation_view(
