@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from overtone.studies._claims import equation_order, equations
+from overtone.studies._claims import equation_order
 from overtone.studies._claims._equation_problems import (
     TAU,
     FourierNetwork,
@@ -44,12 +44,6 @@ def test_bandwidths_are_those_of_the_waves_and_none_of_a_constant():
     assert bandwidth_of(Waves.of((1.0, 8.0), (1.0, 0.1), 0)) < 2
     assert bandwidth_of(poisson(Waves.of((1.0, 8.0), (1.0, 0.1), 0)).source) == pytest.approx(8, rel=0.2)
     assert bandwidth_of(boundary_layer(0.05).source) == 0
-
-
-def test_a_series_has_what_lies_below_its_bandwidth():
-    wave = Waves.of((3.0,), (1.0,), 0)
-    assert equations._series_error(wave, 3.1) < 1e-12
-    assert equations._series_error(wave, 2.9) == pytest.approx(1)
 
 
 def test_a_network_has_a_trunk_per_sigma_and_starts_at_the_size_of_its_target():

@@ -315,8 +315,8 @@ EQUATION_LOW_FIRST = Study(
     criterion=AtLeast(1.0),
     conditions=tuple(Condition(terms, {"terms": terms}) for terms in _TERMS),
     control=Condition(
-        "values, two almost equal frequencies",
-        {"terms": "values", "frequencies": (3.5, 4.0)},
+        "values, two waves of one frequency",
+        {"terms": "values", "frequencies": (4.0, 4.0)},
     ),
     positive=Condition("values of the solution", {"terms": "values"}),
     measure=measure_equation_low_first,
@@ -327,10 +327,10 @@ EQUATION_LOW_FIRST = Study(
     judgings=2,
     caveat=_ORDER_CAVEAT
     + (
-        " Judged on seeds 200 to 223: on seeds 100 to 111 one condition was open, and the control, of 4 and "
-        "4.5 cycles, was learned in the claimed order by three quarters of an octave."
+        " Judged on seeds 200 to 223: on seeds 100 to 111 one condition was open, and the control, of 3.5 and "
+        "4 cycles, was learned in the claimed order by three quarters of an octave."
     ),
 )
 
 
-STUDIES = (LAGGING_TERM, BOUNDARY_FIRST)
+STUDIES = (LAGGING_TERM, BOUNDARY_FIRST, EQUATION_LOW_FIRST)
