@@ -265,6 +265,24 @@ def test_measurements_on_another_device_are_refused(tmp_path):
         ot.fit(problem, tmp_path / "run", steps=2, **SMALL)
 
 
+def test_readouts_of_a_trajectory_are_fitted_and_held_out(tmp_path):
+    angles, radii = np.arange(20)[:, None] * np.pi / 20, (np.arange(32) - 16) / 32
+    spokes = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=-1)
+    places = np.stack(np.mgrid[:16, :16] - 8, -1).reshape(-1, 2)
+    data = np.exp(-2j * np.pi * spokes @ places.T) @ picture().reshape(-1) / 16
+    np.savez(tmp_path / "radial.npz", kspace=data, trajectory=spokes, shape=[16, 16], real=True)
+    problem = ot.signals.read_measured(tmp_path / "radial.npz")
+    run = ot.fit(problem, tmp_path / "run", steps=40, **SMALL)
+    facts = run.record.attrs["measured"]
+    assert facts["functionals"] == {"train": 18 * 32, "held_out": 2 * 32}
+    assert [one["name"] for one in facts["classical"]] == [
+        "scaled adjoint",
+        "density-compensated adjoint",
+        "total variation",
+    ]
+    assert facts["network"]["held_out"] < 0.9
+
+
 def test_what_spokes_measure_is_the_part_of_the_lattice_near_them():
     angles, radii = np.arange(8)[:, None] * np.pi / 8, (np.arange(32) - 16) / 32
     spokes = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=-1)
@@ -273,6 +291,7 @@ def test_what_spokes_measure_is_the_part_of_the_lattice_near_them():
             np.ones((8, 32), complex), spokes, (16, 16), complex_values=complex_values
         )
         gain = residuals(problem)[0].metric.gain
+        assert residuals(problem.split(0.2)[0])[0].metric.gain[-4:].mean() < gain[-4:].mean()
         # All that is near the centre, and spokes a fifth of a turn apart at the border.
         assert gain[0] > 0.9
         assert 0.2 < gain[-4:].mean() < 0.7

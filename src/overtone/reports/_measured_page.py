@@ -41,6 +41,10 @@ MEASURED_ENTRIES = (
         "Zero-filled",
         "The picture whose coefficients are those measured, and 0 elsewhere.",
     ),
+    (
+        "Density-compensated adjoint",
+        "The picture of k-space samples on spokes or spirals, each of which counts the less, the closer others are.",
+    ),
 )
 """Words of these pages and their meanings."""
 
