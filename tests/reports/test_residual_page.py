@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from overtone import records, reports
+from overtone.reports._equation_page import equation_advice, kernel_is_better, kernel_sentences
+from overtone.reports._findings import gather
 
 STEPS = np.array([0, 1, 2, 5, 10, 20, 50, 100])
 
@@ -48,3 +50,49 @@ def test_a_damaged_neighbour_and_other_files_are_left_out(tmp_path):
     write(tmp_path / "record.sqlite", 1e-4)
     (tmp_path / "other.sqlite").write_bytes(b"nothing")
     assert "There is one term alone." in words(tmp_path)
+
+
+KERNEL = {
+    "trusted": True,
+    "residual": 1e-9,
+    "undetermined": 0,
+    "resolved": 40,
+    "converged": True,
+    "train": 1e-9,
+    "held_out": 2e-9,
+    "error": None,
+}
+NETWORK = {"train": 0.01, "held_out": 0.02, "error": None}
+
+
+def facts(kernel=(), network=(), **others):
+    known = {"bistable": False, "linear": True, "compared": None}
+    return known | {"kernel": KERNEL | dict(kernel), "network": NETWORK | dict(network)} | others
+
+
+@pytest.mark.parametrize(
+    ("described", "better", "words"),
+    [
+        (facts(), True, "Yes: held-out residual 2.0·10⁻⁹ against the network's held-out residual 0.02."),
+        (facts({"trusted": False, "held_out": 0.3, "residual": 0.3}), False, "No: held-out residual 0.3"),
+        (facts({"trusted": False, "held_out": 0.005, "residual": 0.005}), None, "not to be relied on"),
+        (facts({"undetermined": 2}), None, "leave 2 of 40 fields undetermined"),
+        (facts(bistable=True), None, "several stable states"),
+        # With a reference the errors decide, not the residuals.
+        (facts({"error": 0.9}, {"error": 0.1}, compared="reference", bistable=True), False, "error 0.9"),
+        (facts(network={"held_out": None}), True, "residual 0.01"),
+    ],
+)
+def test_the_kernel_solution_is_called_better_only_where_its_figures_say_so(described, better, words):
+    assert kernel_is_better(described) is better
+    assert words in " ".join(kernel_sentences(described))
+
+
+def test_a_run_of_an_equation_is_advised_by_what_the_equation_allows(tmp_path):
+    write(tmp_path / "record.sqlite", 1e-4)
+    findings = gather(records.load(tmp_path))
+    assert "run.kernel" in equation_advice(facts(), findings)
+    assert equation_advice(facts({"residual": 0.4}), findings).startswith("Check the conditions")
+    assert equation_advice(facts({"undetermined": 1}), findings).startswith("Add conditions")
+    assert equation_advice(facts(bistable=True), findings).startswith("Do not rely")
+    assert equation_advice(facts({"trusted": False, "held_out": 0.3}), findings) is None

@@ -205,7 +205,11 @@ def solution_section(facts: Mapping[str, Any], snapshots: Sequence[Snapshots], s
     shown += [("Network, " + words, note, values) for words, note, values in _on_its_way(snapshots, step)]
     if network is not None:
         shown.append(
-            (f"Network, step {count(float(step))}", figures(facts.get("network") or {}, ""), network)
+            (
+                f"Network, step {count(float(step))}",
+                figures(facts.get("network") or {}, facts.get("compared")),
+                network,
+            )
         )
     kernel = first.find("kernel", 0)
     if kernel is not None and _drawable(facts, kernel, network):
