@@ -80,7 +80,9 @@ def compare(
         signal: A signal with a held-out mask; otherwise `held_out` samples are drawn. Predictions are compared with
             the clean reference at held-out samples, if it is known. Of measurements (`signals.kspace` and others)
             groups are held out; candidates are networks and classical reconstructions, judged by the reference picture
-            if it is known, else by held-out measurements.
+            if it is known, else by held-out measurements. Of an equation (`operators.equation`) points of each term are
+            held out; candidates are networks, the zero field and the kernel solution, judged by the solution if it is
+            known (`reference` of the problem), else by held-out points.
         out: Directory; a temporary one if None.
         candidates: Further networks by name: an encoding (gaussian, positional, hash-grid, ...) before ReLU, or an
             activation with frequencies (siren, gabor, finer, ...).

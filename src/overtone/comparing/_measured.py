@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, final
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 import torch
@@ -36,6 +36,9 @@ from overtone.planning._reasons import Reason
 from overtone.planning._run_size import LEARNING_RATE as USUAL
 from overtone.signals import Grid, Measured
 
+if TYPE_CHECKING:
+    from overtone.fitting import Run
+
 NETWORKS = ("mlp",)
 """Networks of every comparison."""
 
@@ -43,7 +46,6 @@ HELD_OUT, REFERENCE = "held-out measurements", "the picture"
 """What the candidates are judged by."""
 
 
-@final
 @dataclass(frozen=True, eq=False)
 class MeasuredTask:
     """Measurements of which some are held out of everything.
@@ -55,8 +57,10 @@ class MeasuredTask:
         bandwidth: Bandwidth of the Gaussian features, per axis in cycles per unit.
         reasons: Why.
         bandwidths: Those of networks that have one of their own, by name.
+        noun: What is held out.
     """
 
+    noun: ClassVar[str] = "measurements"
     signal: Measured
     fitted: Measured
     held_out: Measured
@@ -94,6 +98,12 @@ class MeasuredTask:
         return MeasuredTask(problem, fitted, held_out)
 
     @property
+    def grid(self) -> Grid:
+        """The samples of the picture."""
+        assert isinstance(self.signal.geometry, Grid)
+        return self.signal.geometry
+
+    @property
     def judged(self) -> str:
         """What the candidates are judged by."""
         return HELD_OUT if self.signal.reference is None else REFERENCE
@@ -126,8 +136,7 @@ class MeasuredTask:
         """
         outputs = outputs.double()
         if self.signal.reference is not None:
-            assert isinstance(self.signal.geometry, Grid)
-            truth = as_outputs(self.signal.reference(self.signal.geometry.coords()))
+            truth = as_outputs(self.signal.reference(self.grid.coords()))
             return (outputs - truth).square().sum(1).numpy() / len(self.signal.channels)
         residual = self.held_out.residuals(lambda _: outputs)[0]
         return residual.abs().square().reshape(len(residual), -1).mean(1).double().numpy()
@@ -139,6 +148,25 @@ class MeasuredTask:
             return grid_cells(self.signal.geometry.shape)
         _, inverse = self.held_out.terms[0].group_numbers().unique(return_inverse=True)
         return np.asarray(inverse.cpu().numpy())
+
+    def of_run(self, run: Run, **others: Any) -> MeasuredResult:
+        """Return what a run's network made of the measurements.
+
+        Args:
+            run: The run.
+            **others: Further attributes of the result.
+        """
+        return MeasuredResult(as_outputs(run.predict()), run.outcome.seconds, **others)
+
+    def with_bandwidths(
+        self, networks: Mapping[str, NetworkCandidate], budget: Budget, seed: int
+    ) -> MeasuredTask:
+        """As the function of this name."""
+        return with_bandwidths(self, networks, budget, seed)
+
+    def baselines(self, seed: int) -> dict[str, MeasuredResult]:
+        """As `classical_results`."""
+        return classical_results(self, seed)
 
     @property
     def peak(self) -> float:
@@ -161,6 +189,7 @@ class MeasuredResult:
         parameters: Of a network.
         steps: Of a network.
         note: How it ended.
+        squares: (M,) squared errors, where outputs at samples do not give them.
     """
 
     outputs: Tensor
@@ -168,6 +197,7 @@ class MeasuredResult:
     parameters: int | None = None
     steps: int | None = None
     note: str = ""
+    squares: NDArray[np.float64] | None = None
 
 
 def networks_of(names: Sequence[str]) -> dict[str, NetworkCandidate]:
@@ -299,8 +329,7 @@ def trained_result(
     )
     note = f"network of step {run.network_step}"
     parameters = sum(p.numel() for p in run.network.parameters())
-    values = as_outputs(run.predict())
-    return MeasuredResult(values, run.outcome.seconds, parameters, run.outcome.step, note)
+    return task.of_run(run, parameters=parameters, steps=run.outcome.step, note=note)
 
 
 def decibels_of(task: MeasuredTask, errors: NDArray[np.float64]) -> float:

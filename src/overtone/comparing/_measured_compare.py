@@ -14,22 +14,22 @@ from overtone._utils.text import number, plural
 from overtone.comparing._compare import conclude, score_of
 from overtone.comparing._comparison import ComparisonResult
 from overtone.comparing._directory import ComparisonDirectory, stored_bandwidths
+from overtone.comparing._equation import EquationTask
 from overtone.comparing._measured import (
     MeasuredResult,
     MeasuredTask,
-    classical_results,
     decibels_of,
     measured_budget,
     networks_of,
     trained_result,
-    with_bandwidths,
 )
 from overtone.comparing._wording import budget_words
 from overtone.errors import RunError
+from overtone.fitting._equation import is_equation
 from overtone.fitting._measured import as_outputs
 from overtone.planning import Budget
 from overtone.probes.views._residuals import picture
-from overtone.signals import Grid, Measured
+from overtone.signals import Measured
 
 
 def compare_measured(
@@ -58,13 +58,14 @@ def compare_measured(
         report: Gets a line for each finished part.
     """
     networks, limits = networks_of(candidates), measured_budget(budget)
-    task = MeasuredTask.of(problem, held_out, seed)
+    kind: type[MeasuredTask] = EquationTask if is_equation(problem) else MeasuredTask
+    task = kind.of(problem, held_out, seed)
     folder = ComparisonDirectory(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="overtone-")))
     folder.check_task(task, overwrite)
-    report(f"compare {problem.name}: choosing the bandwidths from the measurements for training")
+    report(f"compare {problem.name}: choosing the bandwidths from the {task.noun} for training")
     known = {} if overwrite else stored_bandwidths(folder.path, limits)
     missing = {name: one for name, one in networks.items() if name not in known}
-    chosen = with_bandwidths(task, missing, limits, seed)
+    chosen = task.with_bandwidths(missing, limits, seed)
     bandwidths = dict(known) | dict(chosen.bandwidths)
     task = replace(
         chosen,
@@ -75,7 +76,7 @@ def compare_measured(
     folder.store_bandwidths(limits, task.bandwidths)
     report(f"{plural(len(networks) * seeds, 'training')} with {budget_words(limits)} each -> {folder.path}")
     by_seed: dict[str, dict[int, MeasuredResult]] = {
-        name: {seed: result} for name, result in classical_results(task, seed).items()
+        name: {seed: result} for name, result in task.baselines(seed).items()
     }
     failed: dict[str, str] = {}
     for name, network in networks.items():
@@ -98,11 +99,12 @@ def _judged(
     failed: dict[str, str],
     report: Callable[[str], None],
 ) -> ComparisonResult:
-    grid, channels = task.signal.geometry, len(task.signal.channels)
-    assert isinstance(grid, Grid)
+    grid, channels = task.grid, len(task.signal.channels)
     results, scores, errors, predictions = {}, [], {}, {}
     for name, every in by_seed.items():
-        squares = {s: task.errors(one.outputs) for s, one in every.items()}
+        squares = {
+            s: task.errors(one.outputs) if one.squares is None else one.squares for s, one in every.items()
+        }
         results[name] = {
             s: {
                 "error": float(squares[s].mean()),

@@ -26,7 +26,6 @@ from overtone.reports._blocks import (
 )
 from overtone.reports._measured_page import reconstruction_block
 from overtone.reports._page import render, write_html
-from overtone.signals import Grid
 
 if TYPE_CHECKING:
     from overtone.comparing._comparison import ComparisonResult
@@ -138,9 +137,9 @@ def measured_pictures(comparison: ComparisonResult, task: MeasuredTask) -> Block
     ]
     if "reference" in comparison.predictions:
         shown.insert(0, ("Reference", "never trained on", comparison.predictions["reference"]))
-    grid = task.signal.geometry
-    assert isinstance(grid, Grid)
-    return reconstruction_block(shown, grid.spacing[0], grid.origin[0], grid.units[0])
+    grid = task.grid
+    fields = "The solution of each candidate, its first seed." if task.noun == "points" else None
+    return reconstruction_block(shown, grid.spacing[0], grid.origin[0], grid.units[0], fields)
 
 
 QUESTIONS = ("Which is best?", "By how much?", "Is a network recommended?")
@@ -168,7 +167,7 @@ def candidates_page(comparison: ComparisonResult) -> Page:
     task, signal = comparison.task, comparison.task.signal
     if isinstance(task, MeasuredTask):
         train, held_out = task.sizes
-        noisy = "measurements"
+        noisy = task.noun
     else:
         train, held_out = len(task.signal.train_index), len(task.signal.held_out_index)
         noisy = "noisy samples" if task.noisy else "samples"

@@ -198,7 +198,7 @@ def prepare_equation(
     """
     seed = config.training.seed
     known = checks(problem, seed)
-    config = settled(replace(config, model=_smooth(config.model, max(one.order for one in known))))
+    config = settled(replace(config, model=smooth(config.model, max(one.order for one in known))))
     model, steps = config.model, config.training.max_steps or 1000
     bandwidth = axis_bandwidth(named_bandwidth(model), problem)
     fitted, held_out = split_measured(problem, config.stopping.held_out, seed)
@@ -243,8 +243,16 @@ def _kernel(
     return kernel_solution(train, held_out, sigmas, known, seed=seed)
 
 
-def _smooth(model: ModelConfig, order: int) -> ModelConfig:
-    """The settings with tanh in place of the default ReLU, which has no second derivative."""
+def smooth(model: ModelConfig, order: int) -> ModelConfig:
+    """Return the settings with tanh in place of the default ReLU, which has no second derivative.
+
+    Args:
+        model: The settings of the network.
+        order: Highest derivative that the equation takes.
+
+    Raises:
+        InputError: If another activation has no derivative of this order.
+    """
     if model.activation == (Activation.RELU,):
         return replace(model, activation=(Activation.TANH,))
     for one in model.activation:

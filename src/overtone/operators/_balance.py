@@ -11,14 +11,17 @@ from overtone.operators._advice import Advice, advise, kernel_weights
 from overtone.operators._choice import Choice
 from overtone.operators._choose import CYCLES, RIDGES, SHARE, choose_bandwidth, sigma_per_axis
 from overtone.operators._evidence import is_measurement
-from overtone.operators._features import ConfiguredNetwork, NetworkFeatures
+from overtone.operators._features import ConfiguredNetwork, FourierFeatures, NetworkFeatures
 from overtone.operators._kernel import KernelSolution, kernel_solution
 from overtone.operators._least_squares import solve
-from overtone.operators._linear_part import Check
+from overtone.operators._linear_part import Check, checks
 from overtone.signals import Measured
 
 UNEVEN = 3.0
 """Ratio of two weights above which the bandwidth is chosen again with them."""
+
+COMMON = 64
+"""Frequencies of the features that weigh the terms of a comparison."""
 
 
 def balanced_choice(problem: Measured, network: Any = None, **options: Any) -> Choice:
@@ -72,11 +75,34 @@ def balanced_network(
     solution = solve(problem, features, RIDGES[0], known)
     weights = fair_weights(problem, kernel_weights(problem, known, solution))
     problem = weighted(problem, weights)
-    fitted, held_out = problem.split(SHARE, seed)
-    kernel = kernel_solution(fitted, held_out, [sigma_per_axis(problem, c) for c in CYCLES], known, seed=seed)
+    kernel = ladder_solution(problem, known, seed)
     solution = solve(problem, features, RIDGES[0], known)
     advice = advise(problem, known, kernel if kernel.trusted else solution, solution, seed)
     return weights, advice, kernel
+
+
+def ladder_solution(problem: Measured, known: Sequence[Check], seed: int) -> KernelSolution:
+    """Return the kernel solution over all standard deviations of frequencies, chosen by a part of the points.
+
+    Args:
+        problem: The equation.
+        known: What each term's operator is.
+        seed: Seed of the split and of the features.
+    """
+    fitted, held_out = problem.split(SHARE, seed)
+    return kernel_solution(fitted, held_out, [sigma_per_axis(problem, c) for c in CYCLES], known, seed=seed)
+
+
+def common_weights(problem: Measured, seed: int) -> dict[str, float]:
+    """Return the weights of all candidates of a comparison: those of Fourier features of one cycle per domain.
+
+    Args:
+        problem: The equation.
+        seed: Seed of the features.
+    """
+    known = checks(problem, seed)
+    features = FourierFeatures.of([sigma_per_axis(problem, 1.0)], COMMON, seed)
+    return fair_weights(problem, kernel_weights(problem, known, solve(problem, features, RIDGES[0], known)))
 
 
 def weighted(problem: Measured, weights: Mapping[str, float]) -> Measured:

@@ -1,0 +1,180 @@
+"""Comparison on an equation: networks and the kernel solution, judged by the solution or by points held out."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from overtone.comparing._candidates import NetworkCandidate
+from overtone.comparing._measured import MeasuredResult, MeasuredTask
+from overtone.comparing._statistics import MEAN, grid_cells
+from overtone.errors import InputError
+from overtone.fitting._equation import CHUNK, equation_fingerprint, smooth
+from overtone.fitting._measured import FEATURES, WIDTH
+from overtone.fitting._measured_split import split_measured
+from overtone.operators import choose_bandwidth
+from overtone.operators._balance import common_weights, ladder_solution, weighted
+from overtone.operators._kernel import zero_field
+from overtone.operators._linear_part import checks
+from overtone.operators._wording import reasons as choice_reasons
+from overtone.planning import Budget
+from overtone.planning._reasons import Reason
+from overtone.probes.views._residuals import solution_lattice
+from overtone.signals import Grid, Measured
+
+if TYPE_CHECKING:
+    from overtone.fitting import Run
+
+KERNEL = "kernel solution"
+"""The baseline."""
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class EquationTask(MeasuredTask):
+    """An equation of whose terms some points are held out of everything."""
+
+    noun = "points"
+
+    @staticmethod
+    def of(problem: Measured, share: float, seed: int) -> EquationTask:
+        """Hold points out, and weigh the terms so that all fall at one rate.
+
+        Args:
+            problem: The equation with its conditions.
+            share: Part of each term's points that is held out.
+            seed: Seed of the draw.
+
+        Raises:
+            InputError: If every term has too few points, or the share is 0.
+        """
+        problem = weighted(problem, common_weights(problem, seed))
+        fitted, held_out = split_measured(problem, share, seed)
+        if held_out is None:
+            raise InputError(
+                "at least 8 points of one term, and a part held out",
+                "fewer, or none",
+                "pass more points, or fit without a comparison",
+                "compare",
+            )
+        return EquationTask(problem, fitted, held_out)
+
+    @property
+    def grid(self) -> Grid:
+        """The grid on which fields are shown and judged."""
+        return solution_lattice(self.signal)
+
+    @property
+    def judged(self) -> str:
+        """What the candidates are judged by."""
+        return "held-out points" if self.signal.reference is None else "the solution"
+
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Numbers of points that candidates get, and that are held out."""
+        whole = sum(term.size for term in self.signal.terms)
+        fitted = sum(term.size for term in self.fitted.terms)
+        return fitted, whole - fitted
+
+    @property
+    def fingerprint(self) -> str:
+        """What tells this task from others."""
+        return f"{equation_fingerprint(self.signal)} {equation_fingerprint(self.held_out)}"
+
+    def save(self, path: Path) -> None:
+        """Write the points to a .npz file, as a note of what the comparison is of."""
+        points = {f"points_{i}": term.points.cpu().numpy() for i, term in enumerate(self.signal.terms)}
+        with path.open("wb") as stream:
+            np.savez(stream, **points)  # type: ignore[arg-type]
+
+    def result(self, field: Callable[[Tensor], Tensor], seconds: float, **others: Any) -> MeasuredResult:
+        """Return what a field is on the grid, with its squared errors.
+
+        Args:
+            field: From points (N, d) to values (N, C).
+            seconds: Time to make it.
+            **others: Further attributes of the result.
+        """
+        with torch.no_grad():
+            parts = [field(x).double() for x in self.grid.coords().split(CHUNK)]
+        outputs = torch.cat(parts)
+        squares = self._residuals(field) if self.signal.reference is None else self.errors(outputs)
+        return MeasuredResult(outputs, seconds, squares=squares, **others)
+
+    def _residuals(self, field: Callable[[Tensor], Tensor]) -> NDArray[np.float64]:
+        """Squared residuals of all held-out points, weighted so that their mean is the loss."""
+        terms = list(zip(self.held_out.terms, self.held_out.residuals(field), strict=True))
+        count = sum(len(residual) for _, residual in terms)
+        parts = []
+        for term, residual in terms:
+            square = residual.detach().abs().square().reshape(len(residual), -1).mean(1)
+            parts.append(term.weight * count / len(residual) * square)
+        return torch.cat(parts).double().cpu().numpy()
+
+    def of_run(self, run: Run, **others: Any) -> MeasuredResult:
+        """Return what a run's network is.
+
+        Args:
+            run: The run.
+            **others: Further attributes of the result.
+        """
+        run.network.eval()
+        return self.result(run.network, run.outcome.seconds, **others)
+
+    def cells(self) -> NDArray[np.int64]:
+        """Return (M,) the group of each error, whose errors depend on each other."""
+        if self.signal.reference is not None:
+            return grid_cells(self.grid.shape)
+        return np.arange(sum(term.size for term in self.held_out.terms))
+
+    @property
+    def peak(self) -> float:
+        """The value that a PSNR refers to: the range of the solution, or the residual of the zero field."""
+        if self.signal.reference is not None:
+            known = self.signal.reference(self.grid.coords())
+            return float(known.max() - known.min())
+        return float(np.sqrt(self._residuals(zero_field(self.signal)).mean()))
+
+    def with_bandwidths(
+        self, networks: Mapping[str, NetworkCandidate], budget: Budget, seed: int
+    ) -> EquationTask:
+        """Return the task with the bandwidth of each network, chosen from the points that candidates get.
+
+        Args:
+            networks: The networks by name.
+            budget: Budget of each.
+            seed: Seed of the choice.
+        """
+        order = max(one.order for one in checks(self.fitted, seed))
+        chosen: dict[str, tuple[float, ...]] = {}
+        first: tuple[tuple[float, ...], tuple[Reason, ...]] = ((), ())
+        for name, candidate in networks.items():
+            if not candidate.settings.has_bandwidth:
+                continue
+            model = smooth(replace(candidate.settings, width=WIDTH, features=FEATURES), order)
+            choice = choose_bandwidth(self.fitted, model, steps=budget.steps or 1000, seed=seed)
+            chosen[name] = choice.bandwidth
+            if name == "gaussian" or not first[0]:
+                first = choice.bandwidth, tuple(map(Reason.recorded, choice_reasons(choice)))
+        return replace(self, bandwidth=first[0], reasons=first[1], bandwidths=chosen)
+
+    def baselines(self, seed: int) -> dict[str, MeasuredResult]:
+        """Return the zero field and the kernel solution.
+
+        Args:
+            seed: Seed of the inner split and of the features.
+        """
+        zero = self.result(zero_field(self.signal), 0.0)
+        began = time.perf_counter()
+        kernel = ladder_solution(self.fitted, checks(self.fitted, seed), seed)
+        spent = time.perf_counter() - began
+        note = "trusted" if kernel.trusted else "not to be relied on"
+        return {MEAN: zero, KERNEL: self.result(kernel, spent, note=note)}
