@@ -13,7 +13,7 @@ from skimage.transform import resize
 from overtone import signals
 from overtone.signals import Grid, Signal
 
-_LINE = 384
+_LINE, _SIDE = 384, 28
 
 
 def _time(count: int = _LINE) -> np.ndarray:
@@ -188,11 +188,11 @@ GRIDS: dict[str, Callable[[], np.ndarray]] = {
     "voices": lambda: sum(
         a * np.sin(2 * np.pi * k * _time() + 2 * k) for k, a in ((4, 1), (6.5, 0.6), (13, 0.8), (22, 0.3))
     ),  # type: ignore[dict-item,return-value]
-    "mountains": lambda: resize(_terrain(), (32, 32), anti_aliasing=True),
-    "coffee": lambda: _picture("coffee", 32, (slice(0, 400), slice(0, 400))),
-    "crossed waves": lambda: _crossed_waves(32),
-    "tissue": lambda: _picture("immunohistochemistry", 32, _square(0, 256)),
-    "cloth": lambda: _cloth(32),
+    "mountains": lambda: resize(_terrain(), (_SIDE, _SIDE), anti_aliasing=True),
+    "coffee": lambda: _picture("coffee", _SIDE, (slice(0, 400), slice(0, 400))),
+    "crossed waves": lambda: _crossed_waves(_SIDE),
+    "tissue": lambda: _picture("immunohistochemistry", _SIDE, _square(0, 256)),
+    "cloth": lambda: _cloth(_SIDE),
     "swirl volume": lambda: _swirl(10),
     "ringing": lambda: sum(
         (_time() >= c) * np.exp(-9 * np.maximum(_time() - c, 0)) * np.sin(2 * np.pi * f * (_time() - c))
@@ -204,12 +204,12 @@ GRIDS: dict[str, Callable[[], np.ndarray]] = {
         np.sign(np.sin(2 * np.pi * 4 * _time())) + 0.3 * np.sign(np.sin(2 * np.pi * 11 * _time()))
     ),
     "whistle": lambda: np.sin(2 * np.pi * (14 * _time() + 0.6 * np.sin(2 * np.pi * 3 * _time()))),
-    "hopper": lambda: resize(_hopper(), (32, 32), anti_aliasing=True),
-    "disparity": lambda: resize(_disparity(), (32, 32), anti_aliasing=True),
-    "spots": lambda: _spots(32),
-    "aneurysms": lambda: _picture("microaneurysms", 32),
+    "hopper": lambda: resize(_hopper(), (_SIDE, _SIDE), anti_aliasing=True),
+    "disparity": lambda: resize(_disparity(), (_SIDE, _SIDE), anti_aliasing=True),
+    "spots": lambda: _spots(_SIDE),
+    "aneurysms": lambda: _picture("microaneurysms", _SIDE),
     "motorcycle": lambda: resize(
-        data.stereo_motorcycle()[0][100:400, 200:500].mean(-1) / 255, (32, 32), anti_aliasing=True
+        data.stereo_motorcycle()[0][100:400, 200:500].mean(-1) / 255, (_SIDE, _SIDE), anti_aliasing=True
     ),
     "shell volume": lambda: _shell(10),
     "smooth box": lambda: _synthetic(_make.power_law((12, 12, 12), 3.6, seed=45)),
