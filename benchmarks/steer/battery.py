@@ -292,13 +292,15 @@ def grid(case: Case) -> list[tuple[float, ...]]:
     """The bandwidths that are trained, per axis in cycles per extent, a factor of 2 apart.
 
     From a quarter of a cycle to half of Nyquist, of hash grids an octave more; the same part of Nyquist on every axis,
-    and for signals of unlike axes also stretched by 4 and 16 along each.
+    and for signals of unlike axes also stretched by 4 and 16 along each. Runs of the usual length are too dear for the
+    lowest rungs: series begin at 1 cycle, pictures and points at half a cycle.
     """
     limit = nyquist_cycles(build(case.signal, 0.0))
     middle = math.exp(sum(map(math.log, limit)) / len(limit))
     top = middle / 2 * (2 if case.network == "hash" else 1)
     count = math.floor(math.log2(top / 0.25))
-    levels = [0.25 * 2**k for k in range(count + 1)]
+    skipped = {"1-D": 2, "2-D": 1, "scattered": 1}.get(case.group, 0) if case.steps == USUAL else 0
+    levels = [0.25 * 2**k for k in range(skipped, count + 1)]
     candidates = [tuple(c * n / middle for n in limit) for c in levels]
     if case.signal not in STRETCHED or case.network == "sine":
         return candidates

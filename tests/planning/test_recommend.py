@@ -61,12 +61,12 @@ def test_the_choice_is_near_the_best_of_trained_networks(noise):
     assert noise or 10 * math.log10(max(errors.values()) / min(errors.values())) > 2.0
 
 
-def test_trials_are_the_beginning_of_the_run_and_cost_a_quarter_of_it_at_most():
+def test_trials_are_the_beginning_of_the_run_and_cost_a_sixth_of_it_at_most():
     signal = smooth((24, 24)).with_held_out(masks.random(smooth((24, 24)).geometry, 0.2, seed=0))
     plan = planning.plan(signal, size=SMALL)
     tried = [c for c in plan.candidates if c.trial_steps]
-    assert len(tried) == 3
-    assert plan.trial_steps == sum(c.trial_steps for c in tried) <= SMALL.steps / 4
+    assert len(tried) == 2
+    assert plan.trial_steps == sum(c.trial_steps for c in tried) <= SMALL.steps / 6
     (chosen,) = [c for c in plan.candidates if c.chosen]
     assert chosen.bandwidth == plan.bandwidth
     assert chosen in tried
@@ -99,7 +99,7 @@ def test_a_budget_too_small_for_a_trial_says_what_would_be_enough():
     assert "100 steps are too few to try the best ones for real; 120 steps would be enough" in str(
         short.reason(ReasonCode.CANDIDATES)
     )
-    assert planning.plan(smooth(), size=replace(SMALL, steps=120)).trial_steps == 30
+    assert planning.plan(smooth(), size=replace(SMALL, steps=120)).trial_steps == 20
 
 
 @pytest.mark.parametrize("shape", [(40, 40), (600,), (9, 9, 9)])
