@@ -98,10 +98,11 @@ def plan(
 
     Candidates a factor of 2 apart, from a quarter of a cycle per extent to half of Nyquist, are compared. The
     shortlist is by the held-out error of ridge regressions on the last hidden layer of untrained copies of the network
-    itself, at the ridge 2e-5 / steps per sample, which stands for the length of the run. The best three to
-    five are then trained for real, together for at most a quarter of the run, and the choice minimises, in dB,
+    itself, at the ridge 2e-5 / steps per sample, which stands for the length of the run. The best two (of networks
+    without Fourier features three to five) are then trained for real, each for at most a twelfth and together for at
+    most a quarter of the run, and the choice minimises, in dB,
 
-        trial + (ridge of the whole run - ridge of the trial's steps) + 4 ridge of the whole run,
+        trial + (ridge of the whole run - ridge of the trial's steps) + ridge of the whole run,
 
     or the trial alone where the regressions do not predict the trials.
 
