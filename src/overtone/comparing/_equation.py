@@ -17,7 +17,7 @@ from overtone.comparing._candidates import NetworkCandidate
 from overtone.comparing._measured import MeasuredResult, MeasuredTask
 from overtone.comparing._statistics import MEAN, grid_cells
 from overtone.errors import InputError
-from overtone.fitting._equation import CHUNK, equation_fingerprint, smooth
+from overtone.fitting._equation import CHUNK, differentiable, equation_fingerprint
 from overtone.fitting._measured import FEATURES, WIDTH
 from overtone.fitting._measured_split import split_measured
 from overtone.operators import choose_bandwidth
@@ -27,7 +27,7 @@ from overtone.operators._linear_part import checks
 from overtone.operators._wording import reasons as choice_reasons
 from overtone.planning import Budget
 from overtone.planning._reasons import Reason
-from overtone.probes.views._residuals import solution_lattice
+from overtone.probes.views._solution import solution_lattice
 from overtone.signals import Grid, Measured
 
 if TYPE_CHECKING:
@@ -159,7 +159,7 @@ class EquationTask(MeasuredTask):
         for name, candidate in networks.items():
             if not candidate.settings.has_bandwidth:
                 continue
-            model = smooth(replace(candidate.settings, width=WIDTH, features=FEATURES), order)
+            model = differentiable(replace(candidate.settings, width=WIDTH, features=FEATURES), order)
             choice = choose_bandwidth(self.fitted, model, steps=budget.steps or 1000, seed=seed)
             chosen[name] = choice.bandwidth
             if name == "gaussian" or not first[0]:

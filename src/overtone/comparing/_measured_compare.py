@@ -28,7 +28,7 @@ from overtone.errors import RunError
 from overtone.fitting._equation import is_equation
 from overtone.fitting._measured import as_outputs
 from overtone.planning import Budget
-from overtone.probes.views._residuals import picture
+from overtone.probes.views._solution import picture
 from overtone.signals import Measured
 
 

@@ -34,7 +34,8 @@ from overtone.operators._kernel import kernel_solution, zero_loss
 from overtone.operators._linear_part import Check, checks
 from overtone.operators._wording import fit_reasons
 from overtone.probes import View
-from overtone.probes.views._residuals import picture, residuals, solution_lattice
+from overtone.probes.views._residuals import residuals
+from overtone.probes.views._solution import picture, solution_lattice
 from overtone.signals import Domain, Measured
 from overtone.signals._measured import ReferenceSamples
 
@@ -198,7 +199,7 @@ def prepare_equation(
     """
     seed = config.training.seed
     known = checks(problem, seed)
-    config = settled(replace(config, model=smooth(config.model, max(one.order for one in known))))
+    config = settled(replace(config, model=differentiable(config.model, max(one.order for one in known))))
     model, steps = config.model, config.training.max_steps or 1000
     bandwidth = axis_bandwidth(named_bandwidth(model), problem)
     fitted, held_out = split_measured(problem, config.stopping.held_out, seed)
@@ -243,7 +244,7 @@ def _kernel(
     return kernel_solution(train, held_out, sigmas, known, seed=seed)
 
 
-def smooth(model: ModelConfig, order: int) -> ModelConfig:
+def differentiable(model: ModelConfig, order: int) -> ModelConfig:
     """Return the settings with tanh in place of the default ReLU, which has no second derivative.
 
     Args:

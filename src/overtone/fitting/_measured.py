@@ -27,7 +27,8 @@ from overtone.operators._features import ConfiguredNetwork
 from overtone.operators._training import LEARNING_RATE
 from overtone.operators._wording import reasons as choice_reasons
 from overtone.probes import View
-from overtone.probes.views._residuals import picture, residuals
+from overtone.probes.views._residuals import residuals
+from overtone.probes.views._solution import picture
 from overtone.signals import Domain, Grid, Measured
 
 WIDTH, FEATURES = 64, 64

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any, Never, final
 
 import numpy as np
@@ -15,18 +15,13 @@ from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.probes._inputs import CoordinateInputs, Inputs
 from overtone.probes._view import Metric, MetricView, Row, View
-from overtone.signals import Grid, Measured, Points, Term
-from overtone.signals._measured import ReferenceSamples, SamplesOperator, term_frequencies
+from overtone.probes.views._solution import channel_power, grid_attributes, picture, real_values, solution
+from overtone.signals import Grid, Measured, Term
+from overtone.signals._measured import SamplesOperator, term_frequencies
 from overtone.spectra import Bands, BandTransform, GridTransform, PointsTransform
 
 DRAWS = 8
 """Random fields from which the power of noise and the gain per band are estimated."""
-
-SOLUTION_LINE, SOLUTION_SIDE = 256, 48
-"""Samples of a domain per axis at which errors of the solution are measured, in 1-D and above."""
-
-SOLUTION_PLACES = 16384
-"""Samples of a domain of four axes or more, in all."""
 
 FLOOR = 1e-3
 """Smallest reference power of a band, as part of the mean over bands: residuals are compared with it."""
@@ -98,111 +93,14 @@ def residuals(
     return views
 
 
-def solution(problem: Measured, *, name: str = "solution") -> MetricView:
-    """Measure errors of the field by frequency band where its reference is known.
-
-    Args:
-        problem: A problem with a `reference`.
-        name: Name of the record.
-
-    Raises:
-        InputError: If it has no reference.
-    """
-    if problem.reference is None:
-        raise InputError("a problem with a reference", "none", "set reference= of the problem", "problem")
-    if isinstance(problem.reference, ReferenceSamples):
-        return _sampled_solution(problem, problem.reference, name)
-    grid = solution_lattice(problem)
-    values = _real(problem.reference(grid.coords()))
-    transform = GridTransform(grid.shape, grid.spacing, grid.periodic)
-    metric = _SolutionMetric(transform, values, problem.channels, grid.shape)
-    return MetricView(
-        CoordinateInputs(grid),
-        metric,
-        name=name,
-        attrs=_geometry(grid) | {"kind": "solution", "estimator": "spectrum of the field on a grid"},
-    )
-
-
-def _sampled_solution(problem: Measured, reference: ReferenceSamples, name: str) -> MetricView:
-    """Errors of the field at scattered points where it is known."""
-    geometry = problem.geometry
-    box = [(o, o + e) for o, e in zip(geometry.origin, geometry.extent, strict=True)]
-    transform = PointsTransform(reference.points, domain=box, periodic=False)
-    attrs = {
-        "frequency_unit": geometry.frequency_unit,
-        "geometry": {"samples": len(reference.points), "units": list(geometry.units)},
-        "kind": "solution",
-        "estimator": "spectrum of the field at scattered points",
-    }
-    metric = _SolutionMetric(transform, reference.values, problem.channels, None)
-    return MetricView(
-        CoordinateInputs(Points(reference.points, geometry.units)), metric, name=name, attrs=attrs
-    )
-
-
-def solution_lattice(problem: Measured) -> Grid:
-    """The grid on which the field is shown and its errors are measured."""
-    geometry = problem.geometry
-    if isinstance(geometry, Grid):
-        return geometry
-    axes = geometry.axes
-    side = SOLUTION_LINE if axes == 1 else SOLUTION_SIDE if axes == 2 else SOLUTION_SIDE // 2
-    if axes > 3:
-        side = max(2, int(SOLUTION_PLACES ** (1 / axes)))
-    spacing = tuple(extent / side for extent in geometry.extent)
-    origin = tuple(o + s / 2 for o, s in zip(geometry.origin, spacing, strict=True))
-    return Grid((side,) * axes, spacing, origin, geometry.units, (False,) * axes)
-
-
-def _geometry(grid: Grid) -> dict[str, Any]:
-    return {
-        "frequency_unit": grid.frequency_unit,
-        "nyquist": list(grid.nyquist),
-        "geometry": {
-            "shape": list(grid.shape),
-            "spacing": list(grid.spacing),
-            "origin": list(grid.origin),
-            "units": list(grid.units),
-            "samples": grid.samples,
-        },
-    }
-
-
 def _file_name(name: str) -> str:
     return re.sub(r"[^\w.-]+", "-", name) or "term"
-
-
-def _real(values: Tensor) -> Tensor:
-    """(N, C) values as (N, C) or, of complex ones, (N, 2 C) real numbers."""
-    values = values.detach().cpu()
-    if values.is_complex():
-        return torch.view_as_real(values.to(torch.complex128)).flatten(1)
-    return values.double()
-
-
-def _summed(power: Tensor, channels: int) -> Tensor:
-    """Power per band and channel, of complex channels that of both parts."""
-    return power.reshape(len(power), channels, -1).sum(2)
-
-
-def picture(values: Tensor, shape: Sequence[int], channels: int) -> NDArray[np.float32]:
-    """Return outputs (P, C), or (P, 2 C) of a complex field, as a picture (*shape, C): magnitudes of complex values.
-
-    Args:
-        values: Outputs at all samples.
-        shape: Samples per axis.
-        channels: Number of channels, C.
-    """
-    parts = values.reshape(len(values), channels, -1)
-    shown = parts[..., 0] if parts.shape[2] == 1 else parts.square().sum(2).sqrt()
-    return shown.reshape(*shape, channels).float().numpy()
 
 
 def _samples_view(problem: Measured, term: Term, held_out: Measured | None, name: str) -> MetricView:
     metric = SamplesMetric(problem, term, held_out)
     assert isinstance(problem.geometry, Grid)
-    attrs = _geometry(problem.geometry) | {
+    attrs = grid_attributes(problem.geometry) | {
         "kind": problem.name if problem.name else term.name,
         "estimator": "spectrum of A* applied to residuals",
         "term": term.name,
@@ -276,14 +174,14 @@ class SamplesMetric(Metric):
         back = self._transformed(residual)
         row: Row = {"residual_power": self._power(back), "train_error": _mean_square(residual)}
         # F is linear: with r = A u - d, Re<F(A* A u), F(A* d)> = |F(A* d)|^2 + Re<F(A* r), F(A* d)>.
-        shared = _summed(self._transform.cross(back, self._data).double(), self._count).numpy()
+        shared = channel_power(self._transform.cross(back, self._data).double(), self._count).numpy()
         row["cross_power"] = self.target_power + shared
         if self._held_out is not None:
             row["held_out_error"] = float(self._held_out.loss(lambda _: field))
         shape = self._transform.shape
         row["pictures"] = {"prediction": picture(field, shape, self._count)}
         if self._reference is not None:
-            known = _real(self._reference)
+            known = real_values(self._reference)
             row["clean_error"] = float(
                 (field - known).square().reshape(len(field), self._count, -1).sum(2).mean()
             )
@@ -291,10 +189,12 @@ class SamplesMetric(Metric):
         return row
 
     def _transformed(self, functionals: Tensor) -> Tensor:
-        return self._transform.coefficients(self._transform.field(_real(adjoint_of(self._term, functionals))))
+        return self._transform.coefficients(
+            self._transform.field(real_values(adjoint_of(self._term, functionals)))
+        )
 
     def _power(self, coefficients: Tensor) -> NDArray[np.float64]:
-        power: NDArray[np.float64] = _summed(
+        power: NDArray[np.float64] = channel_power(
             self._transform.power(coefficients).double(), self._count
         ).numpy()
         return power
@@ -308,7 +208,9 @@ class SamplesMetric(Metric):
         mask = _lattice_frequencies(self._problem, self._term)
         for _ in range(DRAWS):
             field = torch.randn(*shape, generator=draw, dtype=dtype, device="cpu")
-            before += self._power(self._transform.coefficients(self._transform.field(_real(field)))).sum(1)
+            before += self._power(
+                self._transform.coefficients(self._transform.field(real_values(field)))
+            ).sum(1)
             if mask is None:
                 measured = self._transformed(self._term.operator(self._term.points, field))
             else:
@@ -316,7 +218,7 @@ class SamplesMetric(Metric):
                 axes = tuple(range(mask.dim()))
                 passed = torch.fft.ifftn(torch.fft.fftn(pictures, dim=axes) * mask[..., None], dim=axes)
                 passed = passed.reshape(shape) if self._problem.complex_values else passed.real.reshape(shape)
-                measured = self._transform.coefficients(self._transform.field(_real(passed)))
+                measured = self._transform.coefficients(self._transform.field(real_values(passed)))
             after += self._power(measured).sum(1)
             error = torch.randn(
                 self._term.data.shape, generator=draw, dtype=self._term.data.dtype, device="cpu"
@@ -345,58 +247,6 @@ def _lattice_frequencies(problem: Measured, term: Term) -> Tensor | None:
 
 def _mean_square(residual: Tensor) -> float:
     return float(residual.abs().square().mean())
-
-
-@final
-class _SolutionMetric(Metric):
-    """Errors of the field on a grid, or at scattered points, which are not shown as pictures."""
-
-    def __init__(
-        self,
-        transform: GridTransform | PointsTransform,
-        values: Tensor,
-        channels: tuple[str, ...],
-        shape: tuple[int, ...] | None,
-    ) -> None:
-        self._transform, self._values, self._shape = transform, values, shape
-        self.bands, self.channels = transform.bands, channels
-        self._coefficients = self._transformed(values)
-        self.target_power = _summed(transform.power(self._coefficients).double(), len(channels)).numpy()
-
-    def check(self, outputs: Tensor) -> None:
-        """Refuse outputs of another shape than the reference."""
-        if outputs.ndim != 2 or outputs.shape[1] != self._values.shape[1]:
-            raise InputError(
-                f"{self._values.shape[1]} outputs of the network",
-                f"shape {tuple(outputs.shape)}",
-                "give its last layer as many features",
-                "network",
-            )
-
-    def row(self, outputs: Tensor) -> Row:
-        """Return errors by band, and the picture."""
-        error = outputs.double() - self._values
-        count = len(self.channels)
-        coefficients = self._transformed(error)
-        shared = _summed(self._transform.cross(coefficients, self._coefficients).double(), count).numpy()
-        square = float(error.square().reshape(len(error), count, -1).sum(2).mean())
-        row: Row = {
-            "residual_power": _summed(self._transform.power(coefficients).double(), count).numpy(),
-            "cross_power": self.target_power + shared,
-            "clean_error": square,
-        }
-        if self._shape is None:
-            return row
-        pictures = {
-            "target": picture(self._values, self._shape, count),
-            "prediction": picture(outputs.double(), self._shape, count),
-        }
-        return row | {"pictures": pictures}
-
-    def _transformed(self, values: Tensor) -> Tensor:
-        if isinstance(self._transform, GridTransform):
-            values = self._transform.field(values)
-        return self._transform.coefficients(values)
 
 
 def _equation_view(
@@ -486,7 +336,7 @@ def term_residuals(
         if problem.complex_values:
             values = torch.view_as_complex(values.reshape(len(values), -1, 2).contiguous())
         residual = term.operator(x, values).detach()
-    return _real((residual.cpu() - term.data.cpu()).reshape(len(residual), -1))
+    return real_values((residual.cpu() - term.data.cpu()).reshape(len(residual), -1))
 
 
 @final
