@@ -1,6 +1,7 @@
 """Comparisons on an equation: the same points for all, judged by the solution or by points held out."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -8,6 +9,7 @@ import torch
 
 import overtone as ot
 from overtone.comparing._equation import KERNEL, EquationTask
+from overtone.comparing._measured import networks_of
 from overtone.comparing._statistics import MEAN
 from overtone.errors import InputError
 from overtone.operators._kernel import FREQUENCIES, zero_field
@@ -27,25 +29,35 @@ def truth(x):
     return torch.cos(TAU * WAVES * x)
 
 
-def test_the_kernel_solution_wins_on_a_wave(tmp_path, monkeypatch):
+def test_the_kernel_solution_wins_on_a_wave(tmp_path):
     problem = replace(helmholtz(WAVES, points=60), reference=truth)
-    chosen = (3.0,)
-    monkeypatch.setattr(
-        EquationTask,
-        "with_bandwidths",
-        lambda task, *_: replace(task, bandwidth=chosen, bandwidths={"gaussian": chosen}),
-    )
-    options = {"candidates": ("gaussian",), "budget": Budget(steps=50), "seeds": 1}
-    result = ot.compare(problem, tmp_path / "all", **options)
+    result = ot.compare(problem, tmp_path / "all", candidates=(), budget=Budget(steps=50), seeds=1)
     assert result.winner == KERNEL
-    assert {score.name for score in result.scores} == {MEAN, KERNEL, "mlp", "gaussian"}
+    assert {score.name for score in result.scores} == {MEAN, KERNEL, "mlp"}
     assert result.judged == "the solution"
     assert "No network is recommended" in result.verdict[2]
     page = result.report().read_text(encoding="utf-8")
     assert "points for training" in page
     assert "The solution of each candidate" in page
-    again = ot.compare(problem, tmp_path / "all", **options)
-    assert [s.psnr for s in again.scores] == [s.psnr for s in result.scores]
+
+
+def test_bandwidths_are_chosen_from_the_points_that_candidates_get_with_units_that_have_derivatives(
+    monkeypatch,
+):
+    calls = []
+
+    def choose(problem, model, **options):
+        calls.append((problem, model))
+        return SimpleNamespace(bandwidth=(4.0,))
+
+    monkeypatch.setattr("overtone.comparing._equation.choose_bandwidth", choose)
+    monkeypatch.setattr("overtone.comparing._equation.choice_reasons", lambda choice: ["because"])
+    task = EquationTask.of(helmholtz(WAVES, points=60), 0.2, 0)
+    chosen = task.with_bandwidths(networks_of(("gaussian",)), Budget(steps=50), 0)
+    assert chosen.bandwidths == {"gaussian": (4.0,)}
+    assert [str(reason) for reason in chosen.reasons] == ["because"]
+    assert calls[0][0] is task.fitted
+    assert calls[0][1].activation[0].value == "tanh"
 
 
 def test_without_a_reference_held_out_points_judge(tmp_path):

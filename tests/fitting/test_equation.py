@@ -58,6 +58,8 @@ def test_a_fit_chooses_trains_and_says_that_the_kernel_solution_is_better(tmp_pa
         "weight": pytest.approx(1.0),
     }
     assert facts["terms"][1]["held_out"] == 0
+    with pytest.raises(InputError, match="pass points"):
+        run.predict()
     # Errors are those of the fields that are handed back.
     x = places()
     assert float((run.kernel(x) - truth(x)).abs().max()) < 1e-6
@@ -171,13 +173,6 @@ def test_activations_without_a_second_derivative_are_replaced_or_refused(tmp_pat
     assert "Tanh" in run.network.describe()
     with pytest.raises(InputError, match="whose second derivative is zero"):
         ot.fit(problem(), tmp_path / "other", steps=1, activation="leaky-relu", **BY_HAND)
-
-
-def test_a_field_of_an_equation_is_evaluated_at_points(tmp_path):
-    run = ot.fit(problem(), tmp_path / "run", steps=1, **BY_HAND)
-    with pytest.raises(InputError, match="pass points"):
-        run.predict()
-    assert run.predict(places(7)).shape == (7, 1)
 
 
 def test_a_reference_of_samples_gives_errors_by_band_at_its_points(tmp_path):
