@@ -5,9 +5,9 @@ dominant measurements were set apart, and those of "second sealed" once after th
 replaced held-out ones on these fifteen; those of "third sealed" were run once after that. Each bandwidth of the ladder
 trains the same network, three layers of 64 ReLU units after 64 Gaussian frequencies, for 400 steps of Adam; two seeds.
 The regret is the error of the chosen bandwidth over the least of the ladder, by the relative L2 error of the picture.
-Classical reconstructions stand beside it: the adjoint ("zero-filled"), filtered
-back-projection and SART of scikit-image, and ridge least squares on the samples, its strength chosen on held-out
-measurements.
+Classical reconstructions stand beside it: the adjoint ("zero-filled"; of trajectories weighted by the density of
+samples), filtered back-projection and SART of scikit-image, and ridge least squares on the samples, its strength chosen
+on held-out measurements.
 """
 
 from __future__ import annotations

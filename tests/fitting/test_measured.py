@@ -243,6 +243,16 @@ def test_the_choice_and_the_classical_pictures_get_parts_of_the_limit(tmp_path, 
     assert "Zero-filled and total variation did not fit into the limit of time." in classical_sentence(facts)
 
 
+def test_a_run_that_held_other_measurements_out_is_not_continued(tmp_path, monkeypatch):
+    ot.fit(kspace(), tmp_path / "run", steps=2, **SMALL)
+    monkeypatch.setattr(
+        "overtone.fitting._measured.split_measured",
+        lambda problem, share, seed: split_measured(problem, 2 * share, seed),
+    )
+    with pytest.raises(InputError, match="held-out measurements that the run began with"):
+        ot.fit(kspace(), tmp_path / "run", resume=True)
+
+
 def test_held_out_lines_need_no_caution(tmp_path):
     mask = np.zeros((32, 8), bool)
     mask[14:19] = mask[[1, 3, 6, 8, 10, 12, 21, 23, 27, 30, 31]] = True

@@ -11,11 +11,13 @@ from overtone._config import FitConfig, MonitorConfig
 from overtone._training import Checkpoint, Ending, Outcome, train
 from overtone._utils.text import format_per_axis, number, plural
 from overtone.early_stopping import HeldOut, HeldOutAndNoise
+from overtone.errors import InputError
 from overtone.fitting._begun_run import BegunRun
 from overtone.fitting._equation import PreparedEquation, equation_fingerprint, is_equation, prepare_equation
 from overtone.fitting._measured import (
     PreparedMeasured,
     check_settings,
+    counts,
     measured_fingerprint,
     prepare_measured,
 )
@@ -77,6 +79,8 @@ def fit_measured(
         prepared = prepare_measured(problem, settings, clock.share(CHOICE_SHARE))
     if begun is not None:
         prepared = replace(prepared, reasons=begun.settings.reasons)
+        if not equation:
+            _check_split(prepared, begun, str(directory.path))
     clock.end("choosing")
     views = prepared.views()
     stopping = _stopping(prepared, directory, begun)
@@ -111,6 +115,18 @@ def fit_measured(
     run = _train(prepared, directory, probe, stopping, begun and begun.checkpoint, progress, clock)
     clock.end("measuring")
     return _with_kernel(run, prepared)
+
+
+def _check_split(prepared: PreparedMeasured, begun: BegunRun, run_path: str) -> None:
+    """Refuse a run of an earlier version, which held other measurements out."""
+    stored = (begun.record.attrs.get(prepared.attribute) or {}).get("functionals")
+    if stored not in (None, counts(prepared.fitted, prepared.held_out)):
+        raise InputError(
+            "the held-out measurements that the run began with",
+            "those of another version",
+            "begin a new run in another --out",
+            run_path,
+        )
 
 
 def _with_kernel(run: Run, prepared: PreparedMeasured) -> Run:
