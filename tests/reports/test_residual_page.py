@@ -6,6 +6,7 @@ import pytest
 from overtone import records, reports
 from overtone.reports._equation_page import equation_advice, kernel_is_better, kernel_sentences
 from overtone.reports._findings import gather
+from overtone.reports._residual_page import residual_answers
 
 STEPS = np.array([0, 1, 2, 5, 10, 20, 50, 100])
 
@@ -96,3 +97,23 @@ def test_a_run_of_an_equation_is_advised_by_what_the_equation_allows(tmp_path):
     assert equation_advice(facts({"undetermined": 1}), findings).startswith("Add conditions")
     assert equation_advice(facts(bistable=True), findings).startswith("Do not rely")
     assert equation_advice(facts({"trusted": False, "held_out": 0.3}), findings) is None
+
+
+def test_a_fit_with_balanced_weights_is_told_to_train_longer_before_weights_are_changed(tmp_path):
+    write(tmp_path / "record.sqlite", 1e-4)
+    write(tmp_path / "ends.sqlite", 0.3, "ends")
+    both = {
+        name: records.load(tmp_path / file)
+        for name, file in (("equation", "record.sqlite"), ("ends", "ends.sqlite"))
+    }
+    described = facts({"trusted": False, "held_out": 0.3}) | {"terms": [{"name": "ends", "weight": 7.0}]}
+    described |= {"functionals": {}, "lattice": {}}
+    first = both["equation"].assign_attrs(equation=described)
+    assert residual_answers(both | {"equation": first})[-1][1].startswith("Train longer")
+    settled = {
+        name: record.assign(train_error=record.train_error[-1] + 0 * record.train_error)
+        for name, record in both.items()
+    }
+    settled["equation"] = settled["equation"].assign_attrs(equation=described)
+    left = residual_answers(settled)[-1][1]
+    assert left.startswith("Raise the weight of ends above 7:")

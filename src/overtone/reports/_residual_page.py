@@ -131,7 +131,7 @@ def residual_answers(records: Mapping[str, xr.Dataset]) -> list[tuple[str, Answe
         answers.append((KERNEL_QUESTION, kernel_sentences(facts)))
         if not any(findings[name].diverged for name in terms):
             advice = equation_advice(facts, findings[terms[0]])
-    return [*answers, (RESIDUAL_QUESTIONS[3], advice or _advice(left, findings, terms))]
+    return [*answers, (RESIDUAL_QUESTIONS[3], advice or _advice(left, findings, terms, facts))]
 
 
 def residual_page(records: Mapping[str, xr.Dataset], title: str, snapshots: Sequence[Snapshots] = ()) -> Page:
@@ -293,23 +293,41 @@ def _holds_back(left: Mapping[str, float]) -> str:
     return "No single term: none has far more left than the others."
 
 
-def _advice(left: Mapping[str, float], findings: Mapping[str, Findings], terms: list[str]) -> str:
+def _solved(findings: Mapping[str, Findings]) -> bool:
+    """Whether the solution is known, and settled in all bands."""
+    known = findings.get("solution")
+    return known is not None and known.error.size > 0 and bool(known.learned.all())
+
+
+def _advice(
+    left: Mapping[str, float],
+    findings: Mapping[str, Findings],
+    terms: list[str],
+    facts: Mapping[str, Any] | None,
+) -> str:
     if any(findings[name].diverged for name in terms):
         return "Lower the learning rate, and train again."
     pair = _slowest(left)
+    falling = any(np.isfinite(findings[name].trend) and findings[name].trend < FALLING for name in terms)
+    if facts is not None and falling and not _solved(findings):
+        return "Train longer: residuals are still falling."
+    if pair is not None and facts is not None:
+        # The weights are already those with which all terms fall at one rate, or the user's.
+        weight = {str(term["name"]): float(term["weight"]) for term in facts["terms"]}.get(pair[0], 1.0)
+        return f"Raise the weight of {pair[0]} above {number(weight, 3)}: operators.equation(weights=...) sets it."
     if pair is not None:
         return (
             f"Raise the weight of {pair[0]}: operators.choose_bandwidth says with which weights all terms fall at one "
             "rate (advice.weights)."
         )
-    if "solution" in findings and findings["solution"].error.size and findings["solution"].learned.all():
+    if _solved(findings):
         return "Keep it: the solution is settled in all bands."
     if "solution" in findings and all(left[name] < SMALL for name in terms):
         return (
             "Do not go by the residuals: they are small while the solution is still wrong. Take the kernel solution of "
             "operators.choose_bandwidth, or train far longer."
         )
-    if any(np.isfinite(findings[name].trend) and findings[name].trend < FALLING for name in terms):
+    if falling:
         return "Train longer: residuals are still falling."
     if all(findings[name].learned.all() for name in terms):
         return "Keep it: the residuals are settled and no longer fall."
