@@ -24,6 +24,7 @@ from overtone.operators import choose_bandwidth
 from overtone.operators._balance import common_weights, ladder_solution, weighted
 from overtone.operators._kernel import zero_field
 from overtone.operators._linear_part import checks
+from overtone.operators._spectral import spectral_solution
 from overtone.operators._wording import reasons as choice_reasons
 from overtone.planning import Budget
 from overtone.planning._reasons import Reason
@@ -33,8 +34,8 @@ from overtone.signals import Grid, Measured
 if TYPE_CHECKING:
     from overtone.fitting import Run
 
-KERNEL = "kernel solution"
-"""The baseline."""
+KERNEL, SPECTRAL = "kernel solution", "spectral solution"
+"""The baselines."""
 
 
 @final
@@ -167,14 +168,20 @@ class EquationTask(MeasuredTask):
         return replace(self, bandwidth=first[0], reasons=first[1], bandwidths=chosen)
 
     def baselines(self, seed: int) -> dict[str, MeasuredResult]:
-        """Return the zero field and the kernel solution.
+        """Return the zero field, the kernel solution and, of linear equations in one or two axes, the spectral solution.
 
         Args:
             seed: Seed of the inner split and of the features.
         """
+        known = checks(self.fitted, seed)
         zero = self.result(zero_field(self.signal), 0.0)
         began = time.perf_counter()
-        kernel = ladder_solution(self.fitted, checks(self.fitted, seed), seed)
+        kernel = ladder_solution(self.fitted, known, seed)
         spent = time.perf_counter() - began
         note = "trusted" if kernel.trusted else "not to be relied on"
-        return {MEAN: zero, KERNEL: self.result(kernel, spent, note=note)}
+        results = {MEAN: zero, KERNEL: self.result(kernel, spent, note=note)}
+        began = time.perf_counter()
+        spectral = spectral_solution(self.fitted, known, seed)
+        if spectral is not None:
+            results[SPECTRAL] = self.result(spectral, time.perf_counter() - began)
+        return results
