@@ -81,8 +81,9 @@ def compare(
             the clean reference at held-out samples, if it is known. Of measurements (`signals.kspace` and others)
             groups are held out; candidates are networks and classical reconstructions, judged by the reference picture
             if it is known, else by held-out measurements. Of an equation (`operators.equation`) points of each term are
-            held out; candidates are networks, the zero field, the kernel solution and, of linear equations in one or two
-            axes, Chebyshev collocation, judged by the solution if it is known (`reference` of the problem), else by held-out points.
+            held out; candidates are networks, the zero field, the kernel solution and, of linear equations on a line or
+            in a plane, Chebyshev collocation, judged by the solution if it is known (`reference` of the problem), else
+            by held-out points.
         out: Directory; a temporary one if None.
         candidates: Further networks by name: an encoding (gaussian, positional, hash-grid, ...) before ReLU, or an
             activation with frequencies (siren, gabor, finer, ...).

@@ -168,7 +168,7 @@ class EquationTask(MeasuredTask):
         return replace(self, bandwidth=first[0], reasons=first[1], bandwidths=chosen)
 
     def baselines(self, seed: int) -> dict[str, MeasuredResult]:
-        """Return the zero field, the kernel solution and, of linear equations in one or two axes, the spectral solution.
+        """Return the zero field, the kernel solution and, of linear equations, the spectral one.
 
         Args:
             seed: Seed of the inner split and of the features.
