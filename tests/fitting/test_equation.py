@@ -75,6 +75,9 @@ def test_a_fit_chooses_trains_and_says_that_the_kernel_solution_is_better(tmp_pa
     assert "Network and kernel solution" in page
     assert "Bandwidths that were compared" in page
     assert "Kernel solution" in run._repr_html_()
+    # The record of the field is one of errors, as others are.
+    solution = ot.records.load(tmp_path / "run" / "solution.sqlite")
+    assert len(ot.reports.verdict(solution)) == 4
 
 
 def test_held_out_rows_are_the_weighted_loss_on_points_that_were_not_trained_on(tmp_path):

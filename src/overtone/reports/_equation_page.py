@@ -50,14 +50,16 @@ EQUATION_ENTRIES = (
 
 
 def equation_facts(record: xr.Dataset) -> Mapping[str, Any] | None:
-    """Return what a record says of a fit of an equation; None for other records.
+    """Return what the record of a term says of a fit of an equation; None for other records.
 
     Args:
         record: Of one run.
     """
     facts = record.attrs.get("equation")
     needed = ("kernel", "terms", "functionals", "lattice")
-    return facts if isinstance(facts, Mapping) and all(name in facts for name in needed) else None
+    if "term" not in record.attrs or not isinstance(facts, Mapping):
+        return None
+    return facts if all(name in facts for name in needed) else None
 
 
 def kernel_is_better(facts: Mapping[str, Any]) -> bool | None:
