@@ -128,8 +128,8 @@ class RidgeScorer:
         factors = STOPPED_EARLIER if stopped_earlier else STOPPED_EARLIER[:1]
         ridges = [RIDGE_PER_STEP / max(1, trial_steps), *(ridge * factor for factor in factors)]
         known = [] if begun is None else list(begun.squares)
-        drawn = [self._drawn(build, draw, ridges) for draw in range(len(known), draws)]
-        errors = torch.stack([*known, *drawn])
+        added = [self._draw_squares(build, draw, ridges) for draw in range(len(known), draws)]
+        errors = torch.stack([*known, *added])
         levels = errors.mean(2).clamp_min(torch.finfo(torch.float64).tiny).log()
         # Samples and draws are independent sources of error of the level.
         over_samples = errors[:, 1].mean(0)
@@ -140,7 +140,7 @@ class RidgeScorer:
         trial, *by_ridge = levels.mean(0).exp().tolist()
         return RidgeScore(by_ridge[0], trial, min(by_ridge), spread_db, errors)
 
-    def _drawn(self, build: Build, draw: int, ridges: list[float]) -> Tensor:
+    def _draw_squares(self, build: Build, draw: int, ridges: list[float]) -> Tensor:
         """Squared errors (ridge, held-out sample) of one draw of weights."""
         hidden: list[Tensor] = []
         copies = 1
