@@ -103,17 +103,17 @@ def test_every_family_builds_a_field_for_a_table(family, plan):
         assert field.bandwidth == pytest.approx((1.0, 2.0, 3.0), rel=1e-3)
 
 
-@pytest.mark.parametrize("network", [None, lambda _: torch.nn.Linear(2, 1)])
-def test_labels_are_refused_unless_they_are_meant_as_numbers(network):
+def test_labels_are_numbers_only_where_they_are_said_to_be():
     x = places(120)
     labels = np.digitize(x[:, 0], [0.3, 0.6]).astype(float)
     signal = signals.points(x, labels, channels=["species"])
+    assert isinstance(planning.plan(signal, SHORT, choose="quick"), planning.ClassPlan)
+    assert planning.plan(signal, SHORT, quantities=True, choose="quick").recommended
+    both = signals.points(x, np.stack([x[:, 0], labels], 1), channels=["height", "species"])
     with pytest.raises(
         InputError, match=r"3 values alone in column 'species' \(0, 1, 2\), which look like labels"
     ):
-        planning.plan(signal, SHORT, network=network)
-    if network is None:
-        assert planning.plan(signal, SHORT, quantities=True, choose="quick").recommended
+        planning.plan(both, SHORT)
     # Twelve whole numbers are counts.
     assert planning.plan(signals.points(x, np.floor(12 * x[:, 0])), SHORT, choose="quick").recommended
 

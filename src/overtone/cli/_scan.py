@@ -123,7 +123,8 @@ def scan_command(
         # The split and seed of `fit`, so that the plan is the one that fit would make.
         signal = hold_out(result.signal, HELD_OUT, seed)
         announce_choice(signal, timed=True)
-        plan = make_plan(signal, Budget(seconds=seconds), seed=seed, device=torch_device)
+        # Labels were refused as the file was read, unless they are quantities.
+        plan = make_plan(signal, Budget(seconds=seconds), seed=seed, device=torch_device, quantities=True)
     if as_json:
         planned = {} if plan is None else {"plan": plan.to_json()}
         print_json(_document(result) | planned | {"seed": seed})

@@ -107,7 +107,7 @@ class ComparisonTask:
         # The noise estimate needs neighbouring training samples, not interpolated ones.
         densest = _densest(self.signal, _mask(self.signal, self.signal.train_index))
         noise = measure_noise(densest)
-        chosen = plan(densest, budget, noise=noise, choose=choose, device=device)
+        chosen = plan(densest, budget, noise=noise, choose=choose, device=device, quantities=True)
         noisy = self.noisy or noise.verdict is NoiseVerdict.NOISE
         return replace(self, noisy=noisy, bandwidth=chosen.bandwidth, reasons=chosen.reasons)
 

@@ -1,5 +1,6 @@
 from ._bandwidth import recommend_bandwidth as recommend_bandwidth
 from ._fresh import fresh as fresh
+from ._labels import ClassPlan as ClassPlan
 from ._lint import LintCode as LintCode
 from ._lint import lint as lint
 from ._plan import Plan as Plan

@@ -12,6 +12,7 @@ from torch import nn
 
 from overtone import units
 from overtone._utils.seeding import derive_seed
+from overtone._utils.text import plural
 from overtone.errors import InputError
 from overtone.nn import CoordinateScaling, Field
 from overtone.nn._networks import OutputScaling
@@ -170,7 +171,8 @@ class OwnNetwork:
         coords = places.coords(torch.arange(min(3, len(self._signal.values)), device="cpu"))
         with torch.no_grad():
             try:
-                shape = tuple(field(coords).shape)
+                # Not in physical values: scaling one output by several channels would repeat it.
+                shape = tuple(field.normalised(coords).shape)
             except (RuntimeError, ValueError, TypeError) as refused:
                 raise InputError(
                     f"a network that takes ({len(coords)}, {len(places.extent)}) coordinates",
@@ -182,6 +184,6 @@ class OwnNetwork:
             raise InputError(
                 f"a network that returns {channels} values per sample, ({len(coords)}, {channels})",
                 f"{shape}",
-                "give its last layer as many outputs as the signal has channels",
+                f"give its last layer {plural(channels, 'output')}",
                 "network",
             )

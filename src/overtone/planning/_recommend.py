@@ -7,7 +7,7 @@ import math
 import sys
 from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import Any, TypeVar, overload
+from typing import Any, Literal, TypeVar, overload
 
 import torch
 
@@ -35,14 +35,14 @@ from overtone.planning._comparison import (
     Ranking,
     ladder_cycles,
 )
-from overtone.planning._held_out import ensure_held_out, expected_psnr
+from overtone.planning._held_out import MIN_SAMPLES, ensure_held_out, expected_psnr
+from overtone.planning._labels import ClassPlan, LabelCandidates, indicators, is_labelled, plan_labels
 from overtone.planning._own_network import Factory, OwnNetwork
 from overtone.planning._plan import Alternative, Plan, is_recommended, make_plan, outcome_reasons
 from overtone.planning._reasons import Reason, ReasonCode
 from overtone.planning._run_size import LEARNING_RATE, STEPS, Budget, RunSize, run_size, step_seconds
 from overtone.planning._scan import measure_noise
 from overtone.signals import Geometry, Grid, Measured, Signal, validate
-from overtone.signals._readers._columns import refuse_labels
 from overtone.spectra import NoiseFloor, NoiseVerdict
 
 SHAPE_RATIO = 1.5
@@ -68,8 +68,26 @@ def plan(
     lr: float | None = None,
     seed: int = 0,
     device: torch.device | str = "cpu",
-    quantities: bool = False,
+    quantities: Literal[True],
 ) -> Plan: ...
+
+
+@overload
+def plan(
+    signal: Signal[Geometry],
+    budget: Budget | None = None,
+    *,
+    noise: NoiseFloor | None = None,
+    size: RunSize | None = None,
+    choose: Choosing | str = Choosing.THOROUGH,
+    network: Factory | None = None,
+    library: str = "bandwidth",
+    domain: tuple[float, float] | None = None,
+    lr: float | None = None,
+    seed: int = 0,
+    device: torch.device | str = "cpu",
+    quantities: bool = False,
+) -> Plan | ClassPlan: ...
 
 
 @overload
@@ -93,7 +111,7 @@ def plan(
     seed: int = 0,
     device: torch.device | str = "cpu",
     quantities: bool = False,
-) -> Plan | Choice:
+) -> Plan | ClassPlan | Choice:
     """Plan a fit from the signal's own samples: bandwidths shortlisted by ridge regression, the best tried for real.
 
     Candidates a factor of 2 apart, from a quarter of a cycle per extent to half of Nyquist, are compared. The
@@ -105,6 +123,9 @@ def plan(
         trial + (ridge of the whole run - ridge of the trial's steps) + ridge of the whole run,
 
     or the trial alone where the regressions do not predict the trials.
+
+    Values at scattered points that are probably labels (two values, or up to ten whole numbers, each in ten samples or
+    more) are judged by cross-entropy: `ClassPlan` has the bandwidth for a network with one output per class.
 
     On grids the shape that the spectrum recommends is compared with the isotropic one; each axis in turn is tried at a
     fourth and four times its bandwidth. At scattered points plain coordinates are tried as well, for tables also the
@@ -120,23 +141,23 @@ def plan(
         choose: "thorough" tries the shortlist for real, "quick" does not.
         network: A network of the caller: a function from a number in the library's convention to a `torch.nn.Module`,
             which takes coordinates of which every axis fills `domain` and returns normalised values. The answer is
-            `Plan.setting`.
+            `Plan.setting`. Of labels it returns one logit per class.
         library: The convention of that number, a key of `units.CONVENTIONS`: "siren" for omega_0, "tancik" for sigma,
             "nerf" for octaves; "bandwidth" for cycles per unit of the coordinates.
         domain: Range of the coordinates; the library's usual one if None.
         lr: Learning rate of Adam; that of the budget if None.
         seed: Seeds frequencies and the held-out samples.
         device: Device of the fit.
-        quantities: Whether to learn scattered values that are probably labels (two values, or up to ten whole numbers,
-            each in ten samples or more) as numbers by squared error.
+        quantities: Whether scattered values that are probably labels are numbers to learn by squared error.
 
     Returns:
-        The plan; the choice of a field known through operators.
+        The plan; the plan of a classifier for labels; the choice of a field known through operators.
 
     Raises:
-        InputError: If it is no signal, an option does not apply to it, its values are probably labels, the budget does
-            not pay for the smallest network (says what would be enough), or the factory returns no module, another one
-            each time, or one of another shape.
+        InputError: If it is no signal, an option does not apply to it, one of several channels is probably labels, the
+            training or the held-out samples have one class alone, the budget does not pay for the smallest network
+            (says what would be enough), or the factory returns no module, another one each time, or one of another
+            shape.
 
     Example:
         >>> import overtone as ot
@@ -161,9 +182,11 @@ def plan(
         decide = choose_bandwidth if is_measurement(signal) else balanced_choice
         return decide(signal, steps=steps, seed=seed, learning_rate=lr or OPERATOR_LEARNING_RATE)
     split = ensure_held_out(validate(signal), seed)
-    if not quantities and _is_scattered(signal):
-        # Squared error would take the third class for three times the first.
-        refuse_labels(signal.values.cpu().numpy(), signal.channels, signal.name)
+    # Squared error would take the third class for three times the first.
+    if not quantities and _is_scattered(signal) and is_labelled(signal):
+        return _plan_labels(
+            signal, split, network, (library, domain), budget or Budget(), size, lr, choose, seed, device
+        )
     if network is not None:
         factory = OwnNetwork(network, signal if split is None else split, library, domain)
         return _plan_own(
@@ -262,8 +285,7 @@ def _plan_own(
     field = factory.build(middle, seed)
     steps = budget.steps or STEPS
     if budget.seconds is not None:
-        possible = step_seconds(field, split or signal, torch.device(device))
-        steps = max(1, min(int(budget.seconds / possible), budget.steps or sys.maxsize))
+        steps = _affordable(field, split or signal, budget, torch.device(device))
     # Units, layers and frequencies are the caller's.
     size = RunSize(0, 0, 0, steps, None, lr)
     training = TrainingConfig(steps=steps, lr=lr, seed=seed)
@@ -309,6 +331,59 @@ def _plan_own(
     )
 
 
+def _plan_labels(
+    signal: Signal[Geometry],
+    split: Signal[Geometry] | None,
+    network: Factory | None,
+    options: tuple[str, tuple[float, float] | None],
+    budget: Budget,
+    size: RunSize | None,
+    lr: float | None,
+    choose: Choosing,
+    seed: int,
+    device: torch.device | str,
+) -> ClassPlan:
+    """Plan for labels, with a network of overtone or of the caller."""
+    if split is None:
+        raise InputError(
+            f"at least {MIN_SAMPLES} samples with labels", f"{len(signal.values)}", "pass more", "signal"
+        )
+    made, classes = indicators(split)
+    training = TrainingConfig(steps=budget.steps or STEPS, lr=lr or LEARNING_RATE, seed=seed)
+    ladder = _context(made.geometry, made, None).ladder
+    if network is not None:
+        factory = OwnNetwork(network, made, *options)
+        if budget.seconds is not None:
+            steps = _affordable(factory.build(ladder[0], seed), made, budget, torch.device(device))
+            training = replace(training, steps=steps)
+        entries: list[Entry] = [(None, bandwidth) for bandwidth in factory.distinct(ladder)]
+        compared = LabelCandidates(
+            entries, (), lambda entry, seed: factory.build(entry[1], seed), factory.setting
+        )
+        return plan_labels(made, classes, compared, training, choose, torch.device(device))
+    size = size or run_size(made, budget, device)
+    model = ModelConfig(width=size.width, depth=size.depth, features=size.features)
+    kind = model.resolved_encoding
+
+    def build(entry: Entry, seed: int) -> Field:
+        encoding, bandwidth = entry
+        settings = replace(model, encoding=encoding or kind, bandwidth=bandwidth)
+        return build_field(
+            made, settings if settings.has_bandwidth else replace(settings, bandwidth=None), seed
+        )
+
+    training = replace(training, steps=size.steps, batch=size.batch, lr=lr or size.lr)
+    compared = LabelCandidates([(kind, b) for b in ladder], tuple(_other_encodings(made, model)), build)
+    return plan_labels(made, classes, compared, training, choose, torch.device(device))
+
+
+def _affordable(field: Field, signal: Signal[Geometry], budget: Budget, device: torch.device) -> int:
+    """Steps of a network of the caller that a budget in seconds pays for."""
+    assert budget.seconds is not None
+    possible = step_seconds(field, signal, device)
+    return max(1, min(int(budget.seconds / possible), budget.steps or sys.maxsize))
+
+
 def ranking_of(model: ModelConfig) -> Ranking:
     """How networks of these settings are ranked.
 
@@ -323,10 +398,17 @@ def ranking_of(model: ModelConfig) -> Ranking:
 
 def _others(signal: Signal[Any], model: ModelConfig) -> Callable[[Entry], list[Entry]]:
     """Encodings that are tried beside the best bandwidth: none on grids, or where the encoding is asked for."""
-    kinds: list[EncodingKind] = []
-    if model.encoding is EncodingKind.AUTO and ranking_of(model) is FOURIER and _is_scattered(signal):
-        kinds = [EncodingKind.NONE, EncodingKind.PERIODIC] if signal.kind == "table" else [EncodingKind.NONE]
-    return lambda best: [(kind, best[1]) for kind in kinds]
+    return lambda best: [(kind, best[1]) for kind in _other_encodings(signal, model)]
+
+
+def _other_encodings(signal: Signal[Any], model: ModelConfig) -> list[EncodingKind]:
+    if (
+        model.encoding is not EncodingKind.AUTO
+        or ranking_of(model) is not FOURIER
+        or not _is_scattered(signal)
+    ):
+        return []
+    return [EncodingKind.NONE, EncodingKind.PERIODIC] if signal.kind == "table" else [EncodingKind.NONE]
 
 
 def _is_scattered(signal: Signal[Any]) -> bool:

@@ -117,8 +117,21 @@ _ROWS_PER_LABEL = 10
 """Minimum number of rows per distinct value in a column of labels."""
 
 
+def label_values(column: np.ndarray) -> np.ndarray | None:
+    """Return the distinct values of probable labels: two values, or few whole numbers, each in many rows; else None.
+
+    Args:
+        column: (N,) numbers.
+    """
+    # Few distinct values in many rows are class codes, which a squared error would fit as numbers.
+    distinct = np.unique(column)
+    whole = bool((distinct == np.round(distinct)).all())
+    few = len(distinct) == 2 or (whole and 2 < len(distinct) <= _MAX_LABELS)
+    return distinct if few and len(column) >= _ROWS_PER_LABEL * len(distinct) else None
+
+
 def refuse_labels(values: np.ndarray, names: Sequence[str], location: str) -> None:
-    """Raise an error for probable labels: columns of two values, or few whole numbers, each in many rows.
+    """Raise an error for probable labels, see `label_values`.
 
     Args:
         values: (N, C) numbers to be learned.
@@ -129,12 +142,8 @@ def refuse_labels(values: np.ndarray, names: Sequence[str], location: str) -> No
         InputError: If there is such a column; the message explains how to learn numbers and labels.
     """
     for column, name in zip(values.T, names, strict=True):
-        # Few distinct values in many rows are class codes, which a squared error would fit as numbers.
-        distinct = np.unique(column)
-        whole = bool((distinct == np.round(distinct)).all())
-        if (len(distinct) == 2 or (whole and 2 < len(distinct) <= _MAX_LABELS)) and len(
-            column
-        ) >= _ROWS_PER_LABEL * len(distinct):
+        distinct = label_values(column)
+        if distinct is not None:
             shown = ", ".join(f"{value:g}" for value in distinct)
             raise InputError(
                 "quantities to learn",

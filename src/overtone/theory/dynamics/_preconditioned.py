@@ -178,8 +178,8 @@ class SuccessiveExpansions:
     def load(self, network: nn.Module) -> None:
         """Take over the parameters and buffers of another copy of the network."""
         with torch.no_grad():
-            for own, new in zip(_state(self._network), _state(network), strict=True):
-                own.copy_(new)
+            for before, after in zip(_state(self._network), _state(network), strict=True):
+                before.copy_(after)
 
     def separable_kernel(self, weights: Mapping[str, Tensor] | None) -> tuple[Tensor, dict[str, Tensor]]:
         """Return `separable_kernel` at the current parameters, with D in any precision."""

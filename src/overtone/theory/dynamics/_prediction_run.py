@@ -42,7 +42,7 @@ RECORDS = 0.8
 """Nominal seconds of the largest stable rate, of the records and of their evaluation."""
 
 
-MARGIN = 0.7
+MARGIN = 0.5
 """Share of the limit on cost that nominal work may use: expansions are bound by memory more than training steps are."""
 
 
