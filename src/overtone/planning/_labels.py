@@ -235,7 +235,7 @@ def _indicator_error(candidate: ClassCandidate) -> float:
 
 
 def _lowest(candidates: Sequence[ClassCandidate]) -> ClassCandidate:
-    """The lowest candidate within `CLOSE` standard errors of the least cross-entropy, or the best by regression alone."""
+    """The lowest candidate within `CLOSE` standard errors of the least cross-entropy, or the best by regression."""
     tried = [candidate for candidate in candidates if candidate.cross_entropy is not None]
     if not tried:
         return min(candidates, key=_indicator_error)

@@ -253,7 +253,7 @@ def nonuniform_transforms(
 def _groups(mask: Array, complex_values: bool) -> Array | None:
     """Return the numbers of coefficients that are held out together: lines of k-space, conjugates, or None for each."""
     for axis in range(mask.ndim):
-        lines = mask.any(axis=axis)
+        lines = np.asarray(mask.any(axis=axis))
         if mask.ndim == 1 or lines.all() or not np.array_equal(mask.all(axis=axis), lines):
             continue
         numbers = np.arange(lines.size).reshape(lines.shape) if complex_values else _conjugates(lines.shape)
