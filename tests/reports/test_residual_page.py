@@ -4,9 +4,13 @@ import numpy as np
 import pytest
 
 from overtone import records, reports
-from overtone.reports._equation_page import equation_advice, kernel_is_better, kernel_sentences
+from overtone.reports._equation_verdict import (
+    equation_advice,
+    kernel_is_better,
+    kernel_sentences,
+    residual_answers,
+)
 from overtone.reports._findings import gather
-from overtone.reports._residual_page import residual_answers
 
 STEPS = np.array([0, 1, 2, 5, 10, 20, 50, 100])
 

@@ -10,10 +10,9 @@ from typing import ClassVar
 import plotly.graph_objects as go
 from markupsafe import Markup
 
-Row = Sequence[str]
+from overtone.reports._findings import Answer
 
-Answer = str | Sequence[str]
-"""A text, or sentences that stand as a list."""
+Row = Sequence[str]
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from overtone.reports._display_pictures import (
     power_uri,
     signal_uri,
 )
-from overtone.reports._equation_page import equation_facts, figures
+from overtone.reports._equation_verdict import equation_facts, figures
 from overtone.reports._measured_verdict import capitalised, error_words, measured_facts
 from overtone.reports._verdict import run_answers
 

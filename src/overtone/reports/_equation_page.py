@@ -7,16 +7,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import xarray as xr
 
-from overtone._utils.text import count, number, percent, plural
+from overtone._utils.text import count, number, percent
 from overtone.plots import _snapshots as reconstruction
 from overtone.records import Snapshots
 from overtone.reports._blocks import Block, Section, TableBlock, Tile
-from overtone.reports._findings import Findings
+from overtone.reports._equation_verdict import figures
 from overtone.reports._measured_page import reconstruction_block
-
-KERNEL_QUESTION = "Is the kernel solution better?"
 
 MOMENTS = 3
 """Steps at which the network's field is shown."""
@@ -26,12 +23,6 @@ EARLIEST = 0.03
 
 CHANNELS = 4
 """Channels of a field that are shown."""
-
-CLEAR_RATIO = 0.95
-"""Ratios of errors within which network and kernel solution count as equal."""
-
-CONTRADICTION = 0.1
-"""Held-out residual of the kernel solution of a linear equation, over that of zero, above which data may contradict."""
 
 LARGE = 3.0
 """Largest value of an untrusted kernel solution, over the network's, above which it is not drawn."""
@@ -47,127 +38,6 @@ EQUATION_ENTRIES = (
         "such as two ends, are part of it as well.",
     ),
 )
-
-
-def equation_facts(record: xr.Dataset) -> Mapping[str, Any] | None:
-    """Return what the record of a term says of a fit of an equation; None for other records.
-
-    Args:
-        record: Of one run.
-    """
-    facts = record.attrs.get("equation")
-    needed = ("kernel", "terms", "functionals", "lattice")
-    if "term" not in record.attrs or not isinstance(facts, Mapping):
-        return None
-    return facts if all(name in facts for name in needed) else None
-
-
-def kernel_is_better(facts: Mapping[str, Any]) -> bool | None:
-    """Return whether the kernel solution is clearly better; None where it is as good or cannot be compared.
-
-    Args:
-        facts: From `equation_facts`.
-    """
-    kernel, network = facts["kernel"], facts.get("network") or {}
-    if kernel.get("error") is not None and network.get("error") is not None:
-        return _ratio(kernel["error"], network["error"])
-    # Without a reference small residuals decide, if they mean small errors.
-    if facts.get("bistable") or kernel["undetermined"]:
-        return None
-    key = "train" if network.get("held_out") is None else "held_out"
-    if not network or kernel.get(key) is None:
-        return None
-    better = _ratio(kernel[key], network[key])
-    return better if kernel["trusted"] or not better else None
-
-
-def _ratio(kernel: float, network: float) -> bool | None:
-    ratio = float(kernel) / max(float(network), 1e-300)
-    return None if CLEAR_RATIO < ratio < 1 / CLEAR_RATIO else ratio < 1
-
-
-def kernel_sentences(facts: Mapping[str, Any]) -> list[str]:
-    """Return whether the kernel solution is better than the network, with figures.
-
-    Args:
-        facts: From `equation_facts`.
-    """
-    kernel, network = facts["kernel"], facts.get("network")
-    if not network:
-        return ["The run has not ended yet."]
-    words = f"{figures(kernel)} against the network's {figures(network, facts.get('compared'))}"
-    better, lines = kernel_is_better(facts), []
-    if better:
-        lines.append(f"Yes: {words}. It took no training; run.kernel is that field.")
-    elif better is False:
-        lines.append(f"No: {words}.")
-    else:
-        lines.append(f"Cannot tell: {words}.")
-    if kernel["undetermined"]:
-        lines.append(
-            f"Neither is unique: equation and conditions leave {count(kernel['undetermined'])} of "
-            f"{plural(kernel['resolved'], 'field')} undetermined."
-        )
-    if facts.get("bistable"):
-        lines.append(
-            "The equation has several stable states: small residuals do not mean small errors, neither of the network "
-            "nor of the kernel solution."
-        )
-    elif not kernel["trusted"] and not kernel["undetermined"] and better is not False:
-        steps = "" if kernel["converged"] else ", and its Gauss-Newton steps did not settle"
-        lines.append(
-            f"The kernel solution is not to be relied on: its held-out residual is {percent(kernel['residual'])} of "
-            f"that of zero{steps}."
-        )
-    return lines
-
-
-def figures(score: Mapping[str, Any], compared: Any = "reference") -> str:
-    """Return errors of a field in words, like "held-out residual 0.0038, error 0.023".
-
-    Args:
-        score: With `held_out`, `train` and `error`.
-        compared: What the error is measured against.
-    """
-    parts = []
-    for name, words in (("held_out", "held-out residual"), ("train", "residual")):
-        if score.get(name) is not None:
-            parts.append(f"{words} {number(float(score[name]), 2)}")
-            break
-    if score.get("error") is not None:
-        words = "error" if compared == "reference" else "distance from the kernel solution"
-        parts.append(f"{words} {number(float(score['error']), 2)}")
-    return ", ".join(parts)
-
-
-def equation_advice(facts: Mapping[str, Any], f: Findings) -> str | None:
-    """Return what to do where the equation itself decides it; None where the training does.
-
-    Args:
-        facts: From `equation_facts`.
-        f: Findings of the first record.
-    """
-    kernel, better = facts["kernel"], kernel_is_better(facts)
-    if facts.get("linear") and kernel["residual"] > CONTRADICTION:
-        return (
-            f"Check the conditions: no smooth field comes nearer to all data than {percent(kernel['residual'])} of "
-            "zero's residual, so that they contradict each other or the equation, or the solution has jumps."
-        )
-    if kernel["undetermined"]:
-        return "Add conditions: without them training ends at one of many solutions, which the network picks."
-    if facts.get("bistable") and facts.get("compared") is None:
-        return (
-            "Do not rely on small residuals here: compare with a solver in time, or pass a reference to see which "
-            "state the network is in."
-        )
-    if better:
-        return "Take the kernel solution (run.kernel): it is better, and needs no training."
-    if f.step < f.last:
-        return (
-            f"Use it as it is: the network of step {count(f.step)}, of the least residual on held-out points, was "
-            "restored."
-        )
-    return None
 
 
 def equation_tiles(facts: Mapping[str, Any]) -> list[Tile]:

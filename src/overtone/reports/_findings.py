@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,6 +12,9 @@ from overtone.plots import _bands as bands
 from overtone.records import metrics
 from overtone.records.metrics._bands import has_content, mean_bands
 from overtone.records.metrics._errors import Evidence, Stop, smooth
+
+Answer = str | Sequence[str]
+"""A text, or sentences that stand as a list."""
 
 THRESHOLD = 0.5
 STILL_FALLING = -0.05

@@ -18,7 +18,8 @@ from overtone.errors import InputError, RunError
 from overtone.records import load, snapshots
 from overtone.reports._blocks import Page
 from overtone.reports._comparison import comparison_page
-from overtone.reports._residual_page import residual_page, residual_records, residual_snapshots
+from overtone.reports._equation_verdict import residual_records
+from overtone.reports._residual_page import residual_page, residual_snapshots
 from overtone.reports._sections import run_page, title_of
 
 

@@ -10,46 +10,22 @@ import numpy as np
 import xarray as xr
 
 from overtone._utils.text import count, number, percent, plural
-from overtone.errors import InputError
 from overtone.plots import LearningOrder, Loss, Spectra
-from overtone.records import Snapshots, load
+from overtone.records import Snapshots
 from overtone.records import snapshots as snapshots_of
-from overtone.records.metrics import until_network
 from overtone.records.metrics._bands import without_unmeasured
-from overtone.reports._blocks import Answer, Block, Glossary, Page, PlotBlock, Section, TableBlock, Tile
+from overtone.reports._blocks import Block, Glossary, Page, PlotBlock, Section, TableBlock, Tile
 from overtone.reports._equation_page import (
     EQUATION_ENTRIES,
-    KERNEL_QUESTION,
-    equation_advice,
-    equation_facts,
     equation_tiles,
     fields_table,
-    kernel_sentences,
     solution_section,
     terms_table,
     tried_table,
 )
-from overtone.reports._findings import Findings, gather
+from overtone.reports._equation_verdict import equation_facts, part_left, residual_answers
+from overtone.reports._measured_verdict import capitalised
 from overtone.reports._settings import plan_reasons, provenance_table, settings_table
-
-RESIDUAL_QUESTIONS = (
-    "What is left of each term?",
-    "Which frequencies are settled, which are missing?",
-    "What holds the training back?",
-    "What should I do?",
-)
-
-UNEVEN = 10.0
-"""Ratio between the parts that two terms have left, above which one of them holds the training back."""
-
-MUCH = 0.01
-"""Part of a term above which it counts as not yet learned."""
-
-SMALL = 0.05
-"""Part of a term below which its residual counts as small."""
-
-FALLING = -0.05
-"""Relative change since half the last step below which a residual still falls."""
 
 ENTRIES = (
     (
@@ -69,32 +45,6 @@ ENTRIES = (
 )
 
 
-def residual_records(path: Path, record: xr.Dataset) -> dict[str, xr.Dataset] | None:
-    """Return the records of all terms of a training, and of the solution; None if a record is no residual of a term.
-
-    Args:
-        path: A run directory or a record.
-        record: The record at this path.
-    """
-    if "term" not in record.attrs or "measured" in record.attrs:
-        return None
-    path = path.parent if path.name == "record.sqlite" and "equation" in record.attrs else path
-    records = {str(record.attrs["term"]): record}
-    if not path.is_dir():
-        return records
-    for file in sorted(path.glob("*.sqlite")):
-        if file.name == "record.sqlite" or "~" in file.name:
-            continue
-        try:
-            other = load(file)
-        except InputError:
-            continue
-        name = "solution" if other.attrs.get("kind") == "solution" else other.attrs.get("term")
-        if name is not None and other.sizes["step"]:
-            records[str(name)] = other
-    return records
-
-
 def residual_snapshots(path: Path, records: Mapping[str, xr.Dataset]) -> list[Snapshots]:
     """Return the snapshots of a fit of an equation: of its first record, and of the solution where it is known.
 
@@ -108,32 +58,6 @@ def residual_snapshots(path: Path, records: Mapping[str, xr.Dataset]) -> list[Sn
     return [snapshots_of(path), *([snapshots_of(beside)] if "solution" in records else [])]
 
 
-def residual_answers(records: Mapping[str, xr.Dataset]) -> list[tuple[str, Answer]]:
-    """Return questions on a training on residuals, with their answers.
-
-    Args:
-        records: As for `residual_page`.
-    """
-    clean = {name: without_unmeasured(record)[0] for name, record in records.items()}
-    findings = {name: gather(record) for name, record in clean.items()}
-    terms = [name for name in clean if name != "solution"]
-    left = {name: _left(clean[name]) for name in terms}
-    # The solution comes first: what is asked is what it still misses.
-    order = sorted(clean, key=lambda name: name != "solution")
-    facts = equation_facts(clean[terms[0]])
-    answers: list[tuple[str, Answer]] = [
-        (RESIDUAL_QUESTIONS[0], [_left_sentence(name, left[name], clean[name]) for name in terms]),
-        (RESIDUAL_QUESTIONS[1], [*_compared(facts), *(_settled(name, findings[name]) for name in order)]),
-        (RESIDUAL_QUESTIONS[2], _holds_back(left)),
-    ]
-    advice = None
-    if facts is not None:
-        answers.append((KERNEL_QUESTION, kernel_sentences(facts)))
-        if not any(findings[name].diverged for name in terms):
-            advice = equation_advice(facts, findings[terms[0]])
-    return [*answers, (RESIDUAL_QUESTIONS[3], advice or _advice(left, findings, terms, facts))]
-
-
 def residual_page(records: Mapping[str, xr.Dataset], title: str, snapshots: Sequence[Snapshots] = ()) -> Page:
     """Return the page of a training on residuals.
 
@@ -144,7 +68,7 @@ def residual_page(records: Mapping[str, xr.Dataset], title: str, snapshots: Sequ
     """
     clean = {name: without_unmeasured(record)[0] for name, record in records.items()}
     terms = [name for name in clean if name != "solution"]
-    left = {name: _left(clean[name]) for name in terms}
+    left = {name: part_left(clean[name]) for name in terms}
     first = clean[terms[0]]
     last = int(first.step[-1])
     facts = equation_facts(first)
@@ -154,7 +78,7 @@ def residual_page(records: Mapping[str, xr.Dataset], title: str, snapshots: Sequ
         tiles = [*equation_tiles(facts), *tiles]
     shown = "solution" if "solution" in clean else terms[0]
     order = LearningOrder(clean[shown])
-    name_of = f"{_capital(shown)}: error by band over training"
+    name_of = f"{capitalised(shown)}: error by band over training"
     lead = PlotBlock("learning-order", name_of, order.describe(), order.plotly())
     sections = [] if facts is None else _equation_sections(facts, first, snapshots)
     sections += [_section(name, clean[name], name == shown) for name in clean]
@@ -189,10 +113,6 @@ def _equation_sections(
     ]
 
 
-def _capital(name: str) -> str:
-    return f"{name[:1].upper()}{name[1:]}"
-
-
 def _section(name: str, record: xr.Dataset, leads: bool) -> Section:
     anchor = "".join(c if c.isalnum() else "-" for c in name)
     blocks: list[Block] = []
@@ -219,116 +139,9 @@ def _section(name: str, record: xr.Dataset, leads: bool) -> Section:
     table = TableBlock(
         "Residual power over training, as a table", rows, ("Step", "Power"), numeric=True, folded=True
     )
-    return Section(f"term-{anchor}", _capital(name), [*blocks, table], pair=len(blocks) > 1)
+    return Section(f"term-{anchor}", capitalised(name), [*blocks, table], pair=len(blocks) > 1)
 
 
 def _without(record: xr.Dataset, *names: str) -> xr.Dataset:
     """The record with some of its errors unknown."""
     return record.assign({name: record[name] * np.nan for name in names})
-
-
-def _left(record: xr.Dataset) -> float:
-    """Part of the mean square residual at the first row that is left at the last, or of the network handed back."""
-    until = until_network(record)
-    error = np.asarray(until.train_error, float)
-    if not np.isfinite(error[[0, -1]]).all():
-        error = np.asarray(until.residual_power.sum(("band", "channel")), float)
-    scale = max(float(error[0]), float(record.target_power.sum()))
-    return float(error[-1]) / scale if scale > 0 else float("nan")
-
-
-def _left_sentence(name: str, left: float, record: xr.Dataset) -> str:
-    if not np.isfinite(left):
-        return f"{_capital(name)}: cannot tell, the residual is not finite."
-    error = float(until_network(record).train_error[-1])
-    size = f" (mean square {number(error, 2)})" if np.isfinite(error) else ""
-    return f"{_capital(name)}: {percent(left)} of what the zero field or the untrained network leaves{size}."
-
-
-def _compared(facts: Mapping[str, Any] | None) -> list[str]:
-    if facts is None or facts.get("compared") == "reference":
-        return []
-    if facts.get("compared"):
-        return ["The solution is compared with the kernel solution, since no reference was passed."]
-    return [
-        "Of the solution: cannot tell, since no reference was passed and the kernel solution is not trusted."
-    ]
-
-
-def _settled(name: str, f: Findings) -> str:
-    head = _capital(name)
-    if f.diverged:
-        return f"{head}: the residual grew far above its start."
-    if f.error.size == 0:
-        return f"{head}: {'settled' if f.mean_error < 0.5 else 'not settled'}; its points have one band."
-    settled = int(f.learned.sum())
-    if settled == f.error.size:
-        return (
-            f"{head}: settled in all {plural(settled, 'band')}, up to {number(float(f.high[-1]))} {f.unit}."
-        )
-    low, high = float(f.low[~f.learned].min()), float(f.high[~f.learned].max())
-    missing = f"missing from {number(low)} to {number(high)} {f.unit}"
-    if f.highest_learned > 0:
-        return f"{head}: settled up to {number(f.highest_learned)} {f.unit}, {missing}."
-    return f"{head}: {settled} of {f.error.size} bands settled, {missing}."
-
-
-def _slowest(left: Mapping[str, float]) -> tuple[str, str] | None:
-    """The term of which far more is left than of another, and that other; None where none holds the others back."""
-    known = {name: value for name, value in left.items() if np.isfinite(value)}
-    if len(known) < 2:
-        return None
-    slow, fast = max(known, key=known.__getitem__), min(known, key=known.__getitem__)
-    return (slow, fast) if known[slow] > max(MUCH, UNEVEN * known[fast]) else None
-
-
-def _holds_back(left: Mapping[str, float]) -> str:
-    pair = _slowest(left)
-    if pair is not None:
-        slow, fast = pair
-        ratio = left[slow] / max(left[fast], 1e-300)
-        return f"{_capital(slow)}: {percent(left[slow])} of it is left, {number(ratio, 2)} times as much as of {fast}."
-    if len(left) == 1:
-        return "There is one term alone."
-    return "No single term: none has far more left than the others."
-
-
-def _solved(findings: Mapping[str, Findings]) -> bool:
-    """Whether the solution is known, and settled in all bands."""
-    known = findings.get("solution")
-    return known is not None and known.error.size > 0 and bool(known.learned.all())
-
-
-def _advice(
-    left: Mapping[str, float],
-    findings: Mapping[str, Findings],
-    terms: list[str],
-    facts: Mapping[str, Any] | None,
-) -> str:
-    if any(findings[name].diverged for name in terms):
-        return "Lower the learning rate, and train again."
-    pair = _slowest(left)
-    falling = any(np.isfinite(findings[name].trend) and findings[name].trend < FALLING for name in terms)
-    if facts is not None and falling and not _solved(findings):
-        return "Train longer: residuals are still falling."
-    if pair is not None and facts is not None:
-        # The weights are already those with which all terms fall at one rate, or the user's.
-        weight = {str(term["name"]): float(term["weight"]) for term in facts["terms"]}.get(pair[0], 1.0)
-        return f"Raise the weight of {pair[0]} above {number(weight, 3)}: operators.equation(weights=...) sets it."
-    if pair is not None:
-        return (
-            f"Raise the weight of {pair[0]}: operators.choose_bandwidth says with which weights all terms fall at one "
-            "rate (advice.weights)."
-        )
-    if _solved(findings):
-        return "Keep it: the solution is settled in all bands."
-    if "solution" in findings and all(left[name] < SMALL for name in terms):
-        return (
-            "Do not go by the residuals: they are small while the solution is still wrong. Take the kernel solution of "
-            "operators.choose_bandwidth, or train far longer."
-        )
-    if falling:
-        return "Train longer: residuals are still falling."
-    if all(findings[name].learned.all() for name in terms):
-        return "Keep it: the residuals are settled and no longer fall."
-    return "Choose another bandwidth (operators.choose_bandwidth): residuals no longer fall, and bands are missing."

@@ -12,13 +12,11 @@ from overtone._utils.text import count, format_per_axis, higher, number, percent
 from overtone.plots import _bands as bands
 from overtone.records.metrics._bands import without_unmeasured
 from overtone.records.metrics._errors import Evidence
-from overtone.reports._blocks import Answer
 from overtone.reports._coverage import block_only
-from overtone.reports._equation_page import equation_facts
+from overtone.reports._equation_verdict import equation_facts, residual_answers, residual_records
 from overtone.reports._expectation import expectation_sentence
-from overtone.reports._findings import STILL_FALLING, THRESHOLD, TOO_FREE, Findings, gather
+from overtone.reports._findings import STILL_FALLING, THRESHOLD, TOO_FREE, Answer, Findings, gather
 from overtone.reports._measured_verdict import MEASURED_QUESTIONS, measured_answers, measured_facts
-from overtone.reports._residual_page import residual_answers, residual_records
 
 QUESTIONS = (
     "What did it learn?",
