@@ -51,8 +51,8 @@ def test_bandwidths_are_chosen_from_the_points_that_candidates_get_with_units_th
         calls.append((problem, model))
         return SimpleNamespace(bandwidth=(4.0,))
 
-    monkeypatch.setattr("overtone.comparing._equation.choose_bandwidth", choose)
-    monkeypatch.setattr("overtone.comparing._equation.choice_reasons", lambda choice: ["because"])
+    monkeypatch.setattr("overtone.comparing._measured.choose_bandwidth", choose)
+    monkeypatch.setattr("overtone.comparing._measured.choice_reasons", lambda choice: ["because"])
     task = EquationTask.of(helmholtz(WAVES, points=60), 0.2, 0)
     chosen = task.with_bandwidths(networks_of(("gaussian",)), Budget(steps=50), 0)
     assert chosen.bandwidths == {"gaussian": (4.0,)}

@@ -5,7 +5,7 @@ import pytest
 import torch
 
 import overtone as ot
-from overtone.comparing._measured import HELD_OUT, MeasuredTask, classical_results, decibels_of
+from overtone.comparing._measured import HELD_OUT, SamplesTask, classical_results, decibels_of
 from overtone.comparing._statistics import MEAN
 from overtone.errors import InputError
 from overtone.planning import Budget
@@ -19,14 +19,14 @@ def few_iterations(monkeypatch):
 
 
 def test_candidates_never_get_what_they_are_judged_by():
-    task = MeasuredTask.of(kspace(), 0.2, 0)
+    task = SamplesTask.of(kspace(), 0.2, 0)
     kept, held = (set(part.terms[0].data[:, 0].tolist()) for part in (task.fitted, task.held_out))
     assert not kept & held
     assert sum(task.sizes) == task.signal.terms[0].size
 
 
 def test_the_mean_is_the_constant_that_fits_best():
-    task = MeasuredTask.of(sinogram(), 0.2, 0)
+    task = SamplesTask.of(sinogram(), 0.2, 0)
     results = classical_results(task, 0)
     constant = results[MEAN].outputs
     assert float(constant.std()) == 0
@@ -46,13 +46,13 @@ def test_the_mean_is_the_constant_that_fits_best():
 
 
 def test_the_reference_judges_where_it_is_known_else_the_held_out_measurements():
-    task = MeasuredTask.of(sinogram(), 0.2, 0)
+    task = SamplesTask.of(sinogram(), 0.2, 0)
     truth = torch.from_numpy(picture()).reshape(-1, 1)
     assert float(task.errors(truth + 0.1).mean()) == pytest.approx(0.01)
     assert decibels_of(task, task.errors(truth + 0.1)) == pytest.approx(
         20 * np.log10(np.ptp(picture()) / 0.1)
     )
-    unknown = MeasuredTask.of(dataclasses.replace(sinogram(), reference=None), 0.2, 0)
+    unknown = SamplesTask.of(dataclasses.replace(sinogram(), reference=None), 0.2, 0)
     assert unknown.judged == HELD_OUT
     residual = unknown.held_out.residuals(lambda _: truth)[0].square().mean()
     assert float(unknown.errors(truth).mean()) == pytest.approx(float(residual))

@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from overtone import nn as ot_nn
 from overtone import planning, signals
 from overtone._config import EncodingKind, TrainingConfig
 from overtone.errors import InputError
 from overtone.planning import Budget, ClassPlan
-from overtone.planning._labels import ClassCandidate, _Trials, indicators
+from overtone.planning._labels import ClassCandidate, _indicator_error, _lowest, _Trials, indicators
 from overtone.planning._run_size import RunSize
 
 SIZE = RunSize(32, 2, 32, 240, None, 4e-3)
@@ -83,22 +84,49 @@ def test_a_trial_has_the_cross_entropy_of_its_best_moment() -> None:
             super().__init__()
             self.shift = nn.Parameter(torch.zeros(()))
 
-        def normalised(self, x: Tensor) -> Tensor:
+        def forward(self, x: Tensor) -> Tensor:
             return torch.stack([x[:, 0], 2 * x[:, 1], 0 * x[:, 0]], 1) + self.shift
 
     trials = _Trials(made, TrainingConfig(steps=10, lr=1e-3), torch.device("cpu"))
-    candidate = ClassCandidate(None, (1.0, 1.0), 0.2)
-    trial = trials.run(Fixed(), candidate, 4)  # type: ignore[arg-type]
-    held = made.held_out_index
-    logits = Fixed().normalised(made.geometry.coords(held)).detach()
-    labels = made.values[held].argmax(1)
-    losses = torch.logsumexp(logits, 1) - logits[torch.arange(len(held)), labels]
-    assert trial.cross_entropy == pytest.approx(float(losses.mean()), rel=1e-12)
-    assert trial.standard_error == pytest.approx(
-        float(losses.std(correction=0)) / len(held) ** 0.5, rel=1e-12
+    trial = trials.run(
+        ot_nn.Field(ot_nn.encodings.Identity(2), Fixed()), ClassCandidate(None, (1.0, 1.0), 0.2), 4
     )
+    held = made.held_out_index
+    logits, labels = Fixed()(made.geometry.coords(held)).detach(), made.values[held].argmax(1)
+    losses = torch.logsumexp(logits, 1) - logits[torch.arange(len(held)), labels]
+    # Coordinates and logits of the network are in single precision.
+    assert trial.cross_entropy == pytest.approx(float(losses.mean()), rel=1e-6)
+    assert trial.standard_error == pytest.approx(float(losses.std(correction=0)) / len(held) ** 0.5, rel=1e-5)
     assert trial.accuracy == pytest.approx(float((logits.argmax(1) == labels).double().mean()))
     assert trial.steps == 4
+
+
+def test_a_perfect_trial_is_better_than_one_that_diverged() -> None:
+    made, _ = indicators(striped().with_held_out(torch.arange(600) % 10 == 0))
+    classes = made.values.argmax(1)
+
+    class Known(nn.Module):
+        """Logits so far apart that the cross-entropy is 0, or not finite."""
+
+        def __init__(self, size: float) -> None:
+            super().__init__()
+            self.size = nn.Parameter(torch.tensor(size))
+
+        def forward(self, x: Tensor) -> Tensor:
+            stripe = (6 * x[:, 0].double()).long() % 3
+            return self.size * torch.nn.functional.one_hot(stripe, 3).to(x.dtype)
+
+    trials = _Trials(made, TrainingConfig(steps=10, lr=1e-3), torch.device("cpu"))
+    candidate = ClassCandidate(None, (1.0, 1.0), 0.2)
+    perfect, diverged = (
+        trials.run(ot_nn.Field(ot_nn.encodings.Identity(2), Known(size)), candidate, 4)
+        for size in (1e4, math.inf)
+    )
+    assert int(classes.max()) == 2
+    assert (perfect.cross_entropy, perfect.accuracy) == (0.0, 1.0)
+    assert diverged.cross_entropy == math.inf
+    assert _lowest([diverged, perfect]) == perfect
+    assert min([diverged, perfect], key=_indicator_error) == perfect
 
 
 def test_labels_without_structure_are_not_recommended() -> None:

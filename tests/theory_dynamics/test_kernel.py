@@ -132,3 +132,32 @@ def test_expansions_at_later_parameters_are_those_of_the_changed_network(kind: i
         successive.separable_kernel(None)[0], tangent_kernel(made, x), rtol=EXACT, atol=EXACT
     )
     assert not torch.allclose(kernel, before, rtol=1e-2)
+
+
+class Switched(nn.Module):
+    """A layer whose gradient is zero for every sample as long as its switch is off."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.always, self.switched = nn.Linear(6, 3), nn.Linear(6, 3)
+        self.switch = nn.Parameter(-torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.always(x) + torch.relu(self.switch) * torch.tanh(self.switched(x))
+
+
+def test_gradients_that_were_zero_at_first_are_found_when_verified_again() -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        made, x = Switched().double(), torch.randn(7, 6, dtype=torch.float64)
+    weights = {name: torch.ones_like(p) for name, p in made.named_parameters()}
+    successive = SuccessiveExpansions(made, x)
+    successive.separable_kernel(weights)
+    with torch.no_grad():
+        made.switch.fill_(1.0)
+    successive.load(made)
+    successive.verify_again()
+    expected, _ = separable_kernel(made, x, weights)
+    torch.testing.assert_close(successive.separable_kernel(weights)[0], expected, rtol=EXACT, atol=EXACT)
+    # The switched layer is most of the kernel: without it the two would differ.
+    assert float(expected.trace()) > 1.2 * float(tangent_kernel(made.always, x).trace())

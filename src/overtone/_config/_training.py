@@ -13,6 +13,9 @@ from overtone._utils.enums import parse_enum
 from overtone._utils.numbers import as_float, short, whole
 from overtone.errors import InputError
 
+MAX_COST = 0.5
+"""Default of the largest cost of a prediction, as a share of the training's."""
+
 DEFAULT_STEPS = 2000
 """Steps of a run without a budget."""
 

@@ -152,6 +152,9 @@ class Outcome:
 Observer = Callable[[int, float, float, bool], bool | None]
 """Called as observer(step, loss, learning_rate, last); the loss is NaN before the first step. True ends the run."""
 
+Criterion = Callable[[Tensor, Tensor], Tensor]
+"""Loss of outputs and values, (n, C) each."""
+
 
 @standard()
 def train(
@@ -165,6 +168,7 @@ def train(
     resume: Checkpoint | None = None,
     optimizer: torch.optim.Optimizer | None = None,
     average: WeightAverage | None = None,
+    criterion: Criterion = torch.nn.functional.mse_loss,
 ) -> Outcome:
     """Minimise the mean square error of the normalised values over the signal's training samples.
 
@@ -185,6 +189,8 @@ def train(
         optimizer: An optimizer that a controller changes as well, by the `pace` of its groups; made from the options if
             None.
         average: Average of the network's weights, updated after every step.
+        criterion: The loss of samples instead of the mean square error: from outputs and normalised values (n, C) to a
+            number.
 
     Returns:
         Where and why it ended.
@@ -222,7 +228,7 @@ def train(
             stack.enter_context(interrupt)
         began = saved = time.perf_counter()
         network.train()
-        compute = _loss_function(network, batches, options, device)
+        compute = _loss_function(network, batches, options, device, criterion)
         if resume is None:
             observer(0, math.nan, options.learning_rate, False)
             if checkpoint is not None:
@@ -274,7 +280,11 @@ def make_optimizer(network: torch.nn.Module, options: TrainingConfig) -> torch.o
 
 
 def _loss_function(
-    network: Field, batches: Batches | WholeLoss, options: TrainingConfig, device: torch.device
+    network: Field,
+    batches: Batches | WholeLoss,
+    options: TrainingConfig,
+    device: torch.device,
+    criterion: Criterion,
 ) -> Callable[[], Tensor]:
     if isinstance(batches, WholeLoss):
         return batches.loss
@@ -284,7 +294,7 @@ def _loss_function(
     def loss(coords: Tensor, values: Tensor) -> Tensor:
         with torch.autocast(device.type, dtype=torch.bfloat16, enabled=mixed):
             prediction = network.normalised(coords)
-        return torch.nn.functional.mse_loss(prediction.float(), values)
+        return criterion(prediction.float(), values)
 
     # Compiled as a whole, so that encoding, network and loss are fused.
     compiled = torch.compile(loss) if options.compiles_on(device.type) else loss

@@ -214,7 +214,7 @@ def _compare_measurements(
     """Compare on measurements and answer."""
     from overtone.comparing import compare as run
     from overtone.comparing._directory import ComparisonDirectory
-    from overtone.comparing._measured import MeasuredTask
+    from overtone.comparing._measured import SamplesTask
     from overtone.planning import Budget
 
     for name in ("blocks", "strided", "noise"):
@@ -224,7 +224,7 @@ def _compare_measurements(
         if options.pop(name) is not None:
             raise InputError("flags that apply to measurements", f"--{name}", "leave it out", problem.name)
     if is_default(context, "out") and not options["overwrite"]:
-        task = MeasuredTask.of(problem, options["held_out"], options["seed"])
+        task = SamplesTask.of(problem, options["held_out"], options["seed"])
         out = next(name for name in numbered(out) if ComparisonDirectory(Path(name)).accepts(task))
     names = [name for name in words(options.pop("candidates")) if name]
     limits = {name: options.pop(name) for name in ("steps", "seconds", "parameters")}

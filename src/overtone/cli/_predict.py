@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from overtone._config._training import MAX_COST
 from overtone._utils.optional import require_extra
 from overtone._utils.text import format_per_axis
 from overtone.cli._announcements import announce_reading
@@ -61,7 +62,7 @@ MEANINGFUL = 10**6
     "--max-cost",
     type=click.FloatRange(min=0),
     metavar="SHARE",
-    default=0.5,
+    default=MAX_COST,
     show_default=True,
     section="Prediction",
     help="Largest cost, as a share of the training's; inf for no limit.",

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -13,21 +14,18 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from overtone._config import ModelConfig
 from overtone.comparing._candidates import NetworkCandidate
 from overtone.comparing._measured import MeasuredResult, MeasuredTask
-from overtone.comparing._statistics import MEAN, grid_cells
+from overtone.comparing._statistics import MEAN
 from overtone.errors import InputError
 from overtone.fitting._equation import CHUNK, differentiable, equation_fingerprint
 from overtone.fitting._measured import FEATURES, WIDTH
 from overtone.fitting._measured_split import split_measured
-from overtone.operators import choose_bandwidth
 from overtone.operators._balance import common_weights, ladder_solution, weighted
 from overtone.operators._kernel import zero_field
 from overtone.operators._linear_part import checks
 from overtone.operators._spectral import spectral_solution
-from overtone.operators._wording import reasons as choice_reasons
-from overtone.planning import Budget
-from overtone.planning._reasons import Reason
 from overtone.probes.views._solution import solution_lattice
 from overtone.signals import Grid, Measured
 
@@ -130,10 +128,8 @@ class EquationTask(MeasuredTask):
         run.network.eval()
         return self.result(run.network, run.outcome.seconds, **others)
 
-    def cells(self) -> NDArray[np.int64]:
-        """Return (M,) the group of each error, whose errors depend on each other."""
-        if self.signal.reference is not None:
-            return grid_cells(self.grid.shape)
+    def held_out_cells(self) -> NDArray[np.int64]:
+        """Return (M,) a group for each held-out point."""
         return np.arange(sum(term.size for term in self.held_out.terms))
 
     @property
@@ -144,28 +140,14 @@ class EquationTask(MeasuredTask):
             return float(known.max() - known.min())
         return float(np.sqrt(self._residuals(zero_field(self.signal)).mean()))
 
-    def with_bandwidths(
-        self, networks: Mapping[str, NetworkCandidate], budget: Budget, seed: int
-    ) -> EquationTask:
-        """Return the task with the bandwidth of each network, chosen from the points that candidates get.
+    @functools.cached_property
+    def _order(self) -> int:
+        """Highest derivative that the equation takes."""
+        return max(one.order for one in checks(self.fitted, 0))
 
-        Args:
-            networks: The networks by name.
-            budget: Budget of each.
-            seed: Seed of the choice.
-        """
-        order = max(one.order for one in checks(self.fitted, seed))
-        chosen: dict[str, tuple[float, ...]] = {}
-        first: tuple[tuple[float, ...], tuple[Reason, ...]] = ((), ())
-        for name, candidate in networks.items():
-            if not candidate.settings.has_bandwidth:
-                continue
-            model = differentiable(replace(candidate.settings, width=WIDTH, features=FEATURES), order)
-            choice = choose_bandwidth(self.fitted, model, steps=budget.steps or 1000, seed=seed)
-            chosen[name] = choice.bandwidth
-            if name == "gaussian" or not first[0]:
-                first = choice.bandwidth, tuple(map(Reason.recorded, choice_reasons(choice)))
-        return replace(self, bandwidth=first[0], reasons=first[1], bandwidths=chosen)
+    def settings_of(self, candidate: NetworkCandidate) -> ModelConfig:
+        """Return the settings of a network with the derivatives that the equation takes."""
+        return differentiable(replace(candidate.settings, width=WIDTH, features=FEATURES), self._order)
 
     def baselines(self, seed: int) -> dict[str, MeasuredResult]:
         """Return the zero field, the kernel solution and, of linear equations, the spectral one.

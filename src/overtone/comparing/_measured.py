@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from overtone._config import Decay, FitConfig
+from overtone._config import Decay, FitConfig, ModelConfig
 from overtone.baselines import reconstruct
 from overtone.comparing._candidates import NetworkCandidate, network_candidates
 from overtone.comparing._statistics import MEAN, grid_cells
@@ -47,11 +48,11 @@ HELD_OUT, REFERENCE = "held-out measurements", "the picture"
 
 
 @dataclass(frozen=True, eq=False)
-class MeasuredTask:
-    """Measurements of which some are held out of everything.
+class MeasuredTask(ABC):
+    """A field of whose functionals some are held out of everything.
 
     Attributes:
-        signal: All measurements.
+        signal: All functionals.
         fitted: Those that candidates get.
         held_out: Those that they are judged by, where no reference is known.
         bandwidth: Bandwidth of the Gaussian features, per axis in cycles per unit.
@@ -60,7 +61,7 @@ class MeasuredTask:
         noun: What is held out.
     """
 
-    noun: ClassVar[str] = "measurements"
+    noun: ClassVar[str]
     signal: Measured
     fitted: Measured
     held_out: Measured
@@ -68,8 +69,118 @@ class MeasuredTask:
     reasons: tuple[Reason, ...] = ()
     bandwidths: Mapping[str, tuple[float, ...]] = field(default_factory=dict)
 
+    @property
+    @abstractmethod
+    def grid(self) -> Grid:
+        """The grid on which fields are shown, and judged by a reference."""
+
+    @property
+    @abstractmethod
+    def judged(self) -> str:
+        """What the candidates are judged by."""
+
+    @property
+    @abstractmethod
+    def sizes(self) -> tuple[int, int]:
+        """Numbers of functionals that candidates get, and that are held out."""
+
+    @property
+    @abstractmethod
+    def fingerprint(self) -> str:
+        """What tells this task from others."""
+
+    @property
+    @abstractmethod
+    def peak(self) -> float:
+        """The value that a PSNR refers to."""
+
+    @abstractmethod
+    def save(self, path: Path) -> None:
+        """Write what was measured to a .npz file, as a note of what the comparison is of."""
+
+    @abstractmethod
+    def held_out_cells(self) -> NDArray[np.int64]:
+        """Return (M,) the group of each held-out error, whose errors depend on each other."""
+
+    @abstractmethod
+    def of_run(self, run: Run, **others: Any) -> MeasuredResult:
+        """Return what a run's network is.
+
+        Args:
+            run: The run.
+            **others: Further attributes of the result.
+        """
+
+    @abstractmethod
+    def settings_of(self, candidate: NetworkCandidate) -> ModelConfig:
+        """Return the settings with which a network is trained.
+
+        Args:
+            candidate: The network.
+        """
+
+    @abstractmethod
+    def baselines(self, seed: int) -> dict[str, MeasuredResult]:
+        """Return what is made without training, by name.
+
+        Args:
+            seed: Seed of inner splits and features.
+        """
+
+    @property
+    def noisy(self) -> bool:
+        """Whether the noise of the measurements is known."""
+        return self.signal.terms[0].noise is not None
+
+    def errors(self, outputs: Tensor) -> NDArray[np.float64]:
+        """Return squared errors (M,) of outputs at all samples: of the reference, or of held-out measurements.
+
+        Args:
+            outputs: (P, outputs), real and imaginary part in turn of a complex field.
+        """
+        outputs = outputs.double()
+        if self.signal.reference is not None:
+            truth = as_outputs(self.signal.reference(self.grid.coords()))
+            return (outputs - truth).square().sum(1).numpy() / len(self.signal.channels)
+        residual = self.held_out.residuals(lambda _: outputs)[0]
+        return residual.abs().square().reshape(len(residual), -1).mean(1).double().numpy()
+
+    def cells(self) -> NDArray[np.int64]:
+        """Return (M,) the group of each error, whose errors depend on each other."""
+        return self.held_out_cells() if self.signal.reference is None else grid_cells(self.grid.shape)
+
+    def with_bandwidths(
+        self, networks: Mapping[str, NetworkCandidate], budget: Budget, seed: int
+    ) -> MeasuredTask:
+        """Return the task with the bandwidth of each network, chosen from what candidates get.
+
+        Args:
+            networks: The networks by name.
+            budget: Budget of each.
+            seed: Seed of the choice.
+        """
+        chosen: dict[str, tuple[float, ...]] = {}
+        first: tuple[tuple[float, ...], tuple[Reason, ...]] = ((), ())
+        for name, candidate in networks.items():
+            if not candidate.settings.has_bandwidth:
+                continue
+            model = self.settings_of(candidate)
+            choice = choose_bandwidth(self.fitted, model, steps=budget.steps or 1000, seed=seed)
+            chosen[name] = choice.bandwidth
+            if name == "gaussian" or not first[0]:
+                first = choice.bandwidth, tuple(map(Reason.recorded, choice_reasons(choice)))
+        return replace(self, bandwidth=first[0], reasons=first[1], bandwidths=chosen)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class SamplesTask(MeasuredTask):
+    """Measurements of samples on a grid, of which some are held out of everything."""
+
+    noun = "measurements"
+
     @staticmethod
-    def of(problem: Measured, share: float, seed: int) -> MeasuredTask:
+    def of(problem: Measured, share: float, seed: int) -> SamplesTask:
         """Hold measurements out.
 
         Args:
@@ -95,7 +206,7 @@ class MeasuredTask:
                 "measure at more angles, or fit without a comparison",
                 "compare",
             )
-        return MeasuredTask(problem, fitted, held_out)
+        return SamplesTask(problem, fitted, held_out)
 
     @property
     def grid(self) -> Grid:
@@ -109,11 +220,6 @@ class MeasuredTask:
         return HELD_OUT if self.signal.reference is None else REFERENCE
 
     @property
-    def noisy(self) -> bool:
-        """Whether the noise of the measurements is known."""
-        return self.signal.terms[0].noise is not None
-
-    @property
     def sizes(self) -> tuple[int, int]:
         """Numbers of measurements that candidates get, and that are held out."""
         return self.fitted.terms[0].size, self.held_out.terms[0].size
@@ -123,59 +229,35 @@ class MeasuredTask:
         """What tells this task from others."""
         return f"{measured_fingerprint(self.signal)} {measured_fingerprint(self.held_out)}"
 
+    @property
+    def peak(self) -> float:
+        """The value that a PSNR refers to: the range of the picture, or the largest held-out measurement."""
+        if self.signal.reference is not None:
+            known = self.signal.reference(self.grid.coords())
+            return float(known.abs().max() - (0 if known.is_complex() else known.min()))
+        return float(self.held_out.terms[0].data.abs().max())
+
     def save(self, path: Path) -> None:
         """Write what was measured to a .npz file, as a note of what the comparison is of."""
         with path.open("wb") as stream:
             np.savez(stream, data=self.signal.terms[0].data.cpu().numpy())
 
-    def errors(self, outputs: Tensor) -> NDArray[np.float64]:
-        """Return squared errors (M,) of outputs at all samples: of the picture, or of held-out measurements.
-
-        Args:
-            outputs: (P, outputs), real and imaginary part in turn of a complex field.
-        """
-        outputs = outputs.double()
-        if self.signal.reference is not None:
-            truth = as_outputs(self.signal.reference(self.grid.coords()))
-            return (outputs - truth).square().sum(1).numpy() / len(self.signal.channels)
-        residual = self.held_out.residuals(lambda _: outputs)[0]
-        return residual.abs().square().reshape(len(residual), -1).mean(1).double().numpy()
-
-    def cells(self) -> NDArray[np.int64]:
-        """Return (M,) the group of each error, whose errors depend on each other."""
-        if self.signal.reference is not None:
-            assert isinstance(self.signal.geometry, Grid)
-            return grid_cells(self.signal.geometry.shape)
+    def held_out_cells(self) -> NDArray[np.int64]:
+        """Return (M,) the group of each held-out measurement."""
         _, inverse = self.held_out.terms[0].group_numbers().unique(return_inverse=True)
         return np.asarray(inverse.cpu().numpy())
 
     def of_run(self, run: Run, **others: Any) -> MeasuredResult:
-        """Return what a run's network made of the measurements.
-
-        Args:
-            run: The run.
-            **others: Further attributes of the result.
-        """
+        """Return what a run's network made of the measurements."""
         return MeasuredResult(as_outputs(run.predict()), run.outcome.seconds, **others)
 
-    def with_bandwidths(
-        self, networks: Mapping[str, NetworkCandidate], budget: Budget, seed: int
-    ) -> MeasuredTask:
-        """As the function of this name."""
-        return with_bandwidths(self, networks, budget, seed)
+    def settings_of(self, candidate: NetworkCandidate) -> ModelConfig:
+        """Return the settings of a network, with the sizes whose choices were measured."""
+        return replace(candidate.settings, width=WIDTH, features=FEATURES)
 
     def baselines(self, seed: int) -> dict[str, MeasuredResult]:
-        """As `classical_results`."""
+        """Return the constant picture that fits best, and the classical reconstructions."""
         return classical_results(self, seed)
-
-    @property
-    def peak(self) -> float:
-        """The value that a PSNR refers to: the range of the picture, or the largest held-out measurement."""
-        if self.signal.reference is not None:
-            assert isinstance(self.signal.geometry, Grid)
-            known = self.signal.reference(self.signal.geometry.coords())
-            return float(known.abs().max() - (0 if known.is_complex() else known.min()))
-        return float(self.held_out.terms[0].data.abs().max())
 
 
 @final
@@ -235,30 +317,6 @@ def measured_budget(budget: Budget | None) -> Budget:
             "parameters",
         )
     return network_budget(budget or Budget())
-
-
-def with_bandwidths(
-    task: MeasuredTask, networks: Mapping[str, NetworkCandidate], budget: Budget, seed: int
-) -> MeasuredTask:
-    """Return the task with the bandwidth of each network, chosen from the measurements that candidates get.
-
-    Args:
-        task: The task.
-        networks: The networks by name.
-        budget: Budget of each.
-        seed: Seed of the choice.
-    """
-    chosen: dict[str, tuple[float, ...]] = {}
-    first: tuple[tuple[float, ...], tuple[Reason, ...]] = ((), ())
-    for name, candidate in networks.items():
-        if not candidate.settings.has_bandwidth:
-            continue
-        model = replace(candidate.settings, width=WIDTH, features=FEATURES)
-        choice = choose_bandwidth(task.fitted, model, steps=budget.steps or 1000, seed=seed)
-        chosen[name] = choice.bandwidth
-        if name == "gaussian" or not first[0]:
-            first = choice.bandwidth, tuple(map(Reason.recorded, choice_reasons(choice)))
-    return replace(task, bandwidth=first[0], reasons=first[1], bandwidths=chosen)
 
 
 def classical_results(task: MeasuredTask, seed: int) -> dict[str, MeasuredResult]:

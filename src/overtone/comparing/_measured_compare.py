@@ -18,6 +18,7 @@ from overtone.comparing._equation import EquationTask
 from overtone.comparing._measured import (
     MeasuredResult,
     MeasuredTask,
+    SamplesTask,
     decibels_of,
     measured_budget,
     networks_of,
@@ -58,8 +59,7 @@ def compare_measured(
         report: Gets a line for each finished part.
     """
     networks, limits = networks_of(candidates), measured_budget(budget)
-    kind: type[MeasuredTask] = EquationTask if is_equation(problem) else MeasuredTask
-    task = kind.of(problem, held_out, seed)
+    task: MeasuredTask = (EquationTask if is_equation(problem) else SamplesTask).of(problem, held_out, seed)
     folder = ComparisonDirectory(Path(out) if out is not None else Path(tempfile.mkdtemp(prefix="overtone-")))
     folder.check_task(task, overwrite)
     report(f"compare {problem.name}: choosing the bandwidths from the {task.noun} for training")

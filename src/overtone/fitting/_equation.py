@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from overtone._config import Activation, FitConfig, ModelConfig
+from overtone._state._evaluation_mode import evaluation_mode_with_gradients
 from overtone._training import make_optimizer
 from overtone.errors import InputError
 from overtone.fitting._measured import (
@@ -41,6 +42,8 @@ from overtone.signals._measured import ReferenceSamples
 
 if TYPE_CHECKING:
     import xarray
+
+    from overtone.fitting._run import Run
 
 SMOOTHNESS = {
     Activation.RELU: 1,
@@ -91,6 +94,14 @@ class PreparedEquation(PreparedMeasured):
     def samples(self) -> int:
         """Values of a stored picture."""
         return solution_lattice(self.problem).samples * len(self.problem.channels)
+
+    def handed_back(self, run: Run) -> Run:
+        """Return a run with the kernel solution beside its network.
+
+        Args:
+            run: The run.
+        """
+        return replace(run, kernel=self.kernel)
 
     @property
     def compared(self) -> str | None:
@@ -145,12 +156,9 @@ class PreparedEquation(PreparedMeasured):
 
     def final(self) -> tuple[dict[str, Any], NDArray[Any]]:
         """Return errors of the network as it is, and its picture."""
-        training = self.field.training
-        self.field.eval()
-        try:
+        # With gradients, which the residuals of an equation take.
+        with evaluation_mode_with_gradients(self.field, torch.device("cpu")):
             return self._score(self.field, self.truth), self._picture(self._values(self.field))
-        finally:
-            self.field.train(training)
 
     def _values(self, field: Callable[[Tensor], Tensor], places: Tensor | None = None) -> Tensor:
         places = solution_lattice(self.problem).coords() if places is None else places

@@ -12,7 +12,7 @@ from typing import Any, TypeAlias, TypeVar, Unpack
 from torch import Tensor
 
 from overtone._config import FitConfig, FitOptions
-from overtone._training import Checkpoint, Ending, Outcome, train
+from overtone._training import Checkpoint, Ending
 from overtone._utils.text import format_per_axis, number, plural
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError
@@ -22,10 +22,10 @@ from overtone.fitting._monitor import (
     final_errors,
     frequency_unit,
     make_view,
-    mean_band_edge,
     plan_monitor,
     record_snapshot,
 )
+from overtone.fitting._observed import train_observed
 from overtone.fitting._prepare import PreparedFit, prepare
 from overtone.fitting._progress import FitProgress
 from overtone.fitting._run import Run, check_predictions, finished_run
@@ -280,35 +280,7 @@ def _train(
         shown.say(announcement)
         for warning in prepared.warnings:
             shown.say(f"warning: {warning}")
-        mean_edge = mean_band_edge(probe)
-
-        def observe(step: int, loss: float, rate: float, last: bool) -> bool:
-            recorded = probe(step, None if math.isnan(loss) else loss, rate, force=last)
-            learned = probe.highest_learned if probe.highest_learned > mean_edge else math.nan
-            shown.update(training.share(step, probe.elapsed), step, loss, learned)
-            if not recorded or stopping is None:
-                return False
-            done = stopping.update(step, probe.latest)
-            for line in stopping.news():
-                shown.say(line)
-            return done
-
-        if checkpoint is not None and stopping is not None and stopping.ended:
-            # Killed between its last row and its end: nothing is left to train, only to finish.
-            checkpoint.restore(field, prepared.optimizer)
-            outcome = Outcome(checkpoint.step, checkpoint.seconds, Ending.OBSERVER)
-        else:
-            outcome = train(
-                field,
-                signal,
-                training,
-                observe,
-                wants=probe.schedule.due,
-                checkpoint=directory.checkpoint,
-                resume=checkpoint,
-                optimizer=prepared.optimizer,
-                average=None if stopping is None else stopping.average,
-            )
+        outcome = train_observed(prepared, signal, training, probe, directory, stopping, checkpoint, shown)
         clock.end("training")
         returned = outcome.step
         # An interrupted run goes on from its last network, not from its best.

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import math
 import zlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, final
 
 import numpy as np
 import torch
@@ -31,16 +32,19 @@ from overtone.probes.views._residuals import residuals
 from overtone.probes.views._solution import picture
 from overtone.signals import Domain, Grid, Measured
 
+if TYPE_CHECKING:
+    from overtone.fitting._run import Run
+
 WIDTH, FEATURES = 64, 64
 """Units per hidden layer and frequencies, those of the networks whose choices were measured."""
 
 
 @dataclass(frozen=True)
-class PreparedMeasured:
-    """A fit of measurements before its first step.
+class PreparedMeasured(ABC):
+    """A fit of a field known through functionals, before its first step.
 
     Attributes:
-        problem: All measurements.
+        problem: All functionals.
         fitted: Those that are trained on.
         held_out: Those that are not; None if there are too few.
         config: The settings, with everything decided.
@@ -61,12 +65,56 @@ class PreparedMeasured:
     bandwidth: tuple[float, ...] | None
     reasons: tuple[str, ...]
     noise: float
-    attribute: ClassVar[str] = "measured"
+    attribute: ClassVar[str]
 
     @property
     def signal(self) -> Measured:
         """The problem, under the name that it has in other fits."""
         return self.problem
+
+    @property
+    @abstractmethod
+    def kind(self) -> str | None:
+        """What was measured, in one word or two; None of an equation."""
+
+    @property
+    @abstractmethod
+    def samples(self) -> int:
+        """Values of a stored picture."""
+
+    def handed_back(self, run: Run) -> Run:
+        """Return a run with what is handed back beside its network: nothing of measurements.
+
+        Args:
+            run: The run.
+        """
+        return run
+
+    @abstractmethod
+    def views(self) -> list[View]:
+        """Return what is recorded of each row."""
+
+    @abstractmethod
+    def begin(
+        self, seconds: float | None = None
+    ) -> tuple[dict[str, Any], list[tuple[str, int, NDArray[Any]]]]:
+        """Return the facts known before the training, and pictures with name and step.
+
+        Args:
+            seconds: Limit of the time of what is made without training; None for none.
+        """
+
+    @abstractmethod
+    def final(self) -> tuple[dict[str, Any], NDArray[Any]]:
+        """Return errors of the network as it is, and its picture."""
+
+
+@final
+@dataclass(frozen=True)
+class PreparedSamples(PreparedMeasured):
+    """A fit of measurements of samples on a grid before its first step."""
+
+    attribute: ClassVar[str] = "measured"
 
     @property
     def kind(self) -> str | None:
@@ -199,7 +247,7 @@ def check_settings(problem: Measured, config: FitConfig) -> None:
         raise InputError("the CPU, where operators of measurements are applied", kind, "pass auto", "device")
 
 
-def prepare_measured(problem: Measured, config: FitConfig, seconds: float | None = None) -> PreparedMeasured:
+def prepare_measured(problem: Measured, config: FitConfig, seconds: float | None = None) -> PreparedSamples:
     """Return a fit before its first step; a bandwidth that the settings name is used, others are chosen.
 
     Args:
@@ -226,7 +274,7 @@ def prepare_measured(problem: Measured, config: FitConfig, seconds: float | None
     noise = [term.noise for term in problem.terms]
     variance = noise[0] ** 2 if len(noise) == 1 and noise[0] is not None else 0.0
     optimizer = make_optimizer(field, config.training)
-    return PreparedMeasured(problem, fitted, held_out, config, field, optimizer, bandwidth, reasons, variance)
+    return PreparedSamples(problem, fitted, held_out, config, field, optimizer, bandwidth, reasons, variance)
 
 
 def settled(config: FitConfig) -> FitConfig:
@@ -316,7 +364,7 @@ def measured_fingerprint(problem: Measured) -> str:
 
 
 def classical_scores(
-    prepared: PreparedMeasured, seconds: float | None = None
+    prepared: PreparedSamples, seconds: float | None = None
 ) -> tuple[list[tuple[Reconstruction, dict[str, Any]]], tuple[str, ...]]:
     """Return the classical reconstructions from the measurements that are trained on, with their errors.
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from overtone._config import FitConfig, MonitorConfig
-from overtone._training import Checkpoint, Ending, Outcome, train
+from overtone._training import Checkpoint, Ending
 from overtone._utils.text import format_per_axis, number, plural
 from overtone.early_stopping import HeldOut, HeldOutAndNoise
 from overtone.errors import InputError
 from overtone.fitting._begun_run import BegunRun
-from overtone.fitting._equation import PreparedEquation, equation_fingerprint, is_equation, prepare_equation
+from overtone.fitting._equation import equation_fingerprint, is_equation, prepare_equation
 from overtone.fitting._measured import (
     PreparedMeasured,
     check_settings,
@@ -21,6 +20,7 @@ from overtone.fitting._measured import (
     measured_fingerprint,
     prepare_measured,
 )
+from overtone.fitting._observed import train_observed
 from overtone.fitting._progress import FitProgress
 from overtone.fitting._run import Run, check_predictions, finished_run
 from overtone.fitting._run_directory import FIXED_BYTES, MAX_CANDIDATES, RunDirectory
@@ -111,10 +111,10 @@ def fit_measured(
         with FitProgress(progress, "") as shown:
             shown.say(f"fit {problem.name}: nothing left to do in {directory.path}: {begun.ended}.")
         run = finished_run(directory, prepared, stopping, begun.checkpoint, begun.record)
-        return _with_kernel(run, prepared)
+        return prepared.handed_back(run)
     run = _train(prepared, directory, probe, stopping, begun and begun.checkpoint, progress, clock)
     clock.end("measuring")
-    return _with_kernel(run, prepared)
+    return prepared.handed_back(run)
 
 
 def _check_split(prepared: PreparedMeasured, begun: BegunRun, run_path: str) -> None:
@@ -127,10 +127,6 @@ def _check_split(prepared: PreparedMeasured, begun: BegunRun, run_path: str) -> 
             "begin a new run in another --out",
             run_path,
         )
-
-
-def _with_kernel(run: Run, prepared: PreparedMeasured) -> Run:
-    return replace(run, kernel=prepared.kernel) if isinstance(prepared, PreparedEquation) else run
 
 
 def _stopping(
@@ -184,28 +180,9 @@ def _train(
     unit = problem.geometry.frequency_unit
     with probe, FitProgress(progress, unit) as shown:
         shown.say(_announcement(prepared, directory, checkpoint))
-        lowest = float(probe.views[0].header({}).band_high[0])
-
-        def observe(step: int, loss: float, rate: float, last: bool) -> bool:
-            recorded = probe(step, None if math.isnan(loss) else loss, rate, force=last)
-            learned = probe.highest_learned if probe.highest_learned > lowest else math.nan
-            shown.update(training.share(step, probe.elapsed), step, loss, learned)
-            return recorded and stopping is not None and stopping.update(step, probe.latest)
-
-        if checkpoint is not None and stopping is not None and stopping.ended:
-            checkpoint.restore(field, prepared.optimizer)
-            outcome = Outcome(checkpoint.step, checkpoint.seconds, Ending.OBSERVER)
-        else:
-            outcome = train(
-                field,
-                prepared.fitted,
-                training,
-                observe,
-                wants=probe.schedule.due,
-                checkpoint=directory.checkpoint,
-                resume=checkpoint,
-                optimizer=prepared.optimizer,
-            )
+        outcome = train_observed(
+            prepared, prepared.fitted, training, probe, directory, stopping, checkpoint, shown
+        )
         clock.end("training")
         interrupted = outcome.ending is Ending.INTERRUPTED
         returned = outcome.step

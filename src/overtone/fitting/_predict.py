@@ -14,6 +14,7 @@ from torch import Tensor
 
 from overtone import records
 from overtone._config import FitConfig, FitOptions
+from overtone._config._training import MAX_COST
 from overtone._utils.display import Displayed
 from overtone._utils.numbers import whole
 from overtone._utils.torch_defaults import standard
@@ -40,9 +41,6 @@ MAX_STEPS = 10_000_000
 
 WARMUP_SHARE = 0.05
 """Length of the pilot as a share of the steps."""
-
-MAX_COST = 0.5
-"""Default of the largest cost of a prediction, as a share of the training's."""
 
 WIDTH_ERROR = 0.1
 """Root mean square error, as a share of the signal's standard deviation, that the advised width promises."""

@@ -10,15 +10,16 @@ from typing import final
 import torch
 from torch.nn.functional import cross_entropy
 
-from overtone._config import Choosing, EncodingKind, TrainingConfig
+from overtone._config import Choosing, Decay, EncodingKind, TrainingConfig
+from overtone._training import train
 from overtone._utils.display import Result
-from overtone._utils.seeding import derive_seed
 from overtone._utils.text import format_per_axis, number, percent, plural
-from overtone.errors import InputError
+from overtone.errors import InputError, RunError
 from overtone.nn import Field
 from overtone.planning._comparison import MAX_TRIAL_STEPS, MIN_TRIAL_STEPS, TRIAL_SHARE, Entry
 from overtone.planning._own_network import NetworkSetting
 from overtone.planning._shortlist import RidgeScorer
+from overtone.planning._trials import evaluate_normalised
 from overtone.signals import Geometry, Normalisation, Signal
 from overtone.signals._readers._columns import label_values, refuse_labels
 
@@ -30,12 +31,6 @@ CLOSE = 2.0
 
 MARKS = (0.3, 0.5, 0.75, 1.0)
 """Parts of a trial at which the held-out samples are evaluated."""
-
-CHUNK = 8192
-"""Samples that are evaluated at a time."""
-
-MAX_BATCH = 8192
-"""Samples per step if the settings name no number."""
 
 
 @final
@@ -230,8 +225,13 @@ def plan_labels(
     )
 
 
-def _indicator_error(candidate: ClassCandidate) -> float:
-    return candidate.indicator_error
+def _indicator_error(candidate: ClassCandidate) -> tuple[bool, float]:
+    """Order by regression; what diverged in its trial comes last."""
+    return candidate.cross_entropy == math.inf, candidate.indicator_error
+
+
+def _cross_entropy(candidate: ClassCandidate) -> float:
+    return math.inf if candidate.cross_entropy is None else candidate.cross_entropy
 
 
 def _lowest(candidates: Sequence[ClassCandidate]) -> ClassCandidate:
@@ -239,9 +239,9 @@ def _lowest(candidates: Sequence[ClassCandidate]) -> ClassCandidate:
     tried = [candidate for candidate in candidates if candidate.cross_entropy is not None]
     if not tried:
         return min(candidates, key=_indicator_error)
-    best = min(tried, key=lambda candidate: candidate.cross_entropy or 0.0)
-    limit = (best.cross_entropy or 0.0) + CLOSE * (best.standard_error or 0.0)
-    close = [candidate for candidate in tried if (candidate.cross_entropy or 0.0) <= limit]
+    best = min(tried, key=_cross_entropy)
+    limit = _cross_entropy(best) + CLOSE * (best.standard_error or 0.0)
+    close = [candidate for candidate in tried if _cross_entropy(candidate) <= limit]
     return min(close, key=lambda candidate: math.prod(candidate.bandwidth))
 
 
@@ -249,13 +249,12 @@ class _Trials:
     """Short trainings by cross-entropy, judged by held-out samples."""
 
     def __init__(self, signal: Signal[Geometry], training: TrainingConfig, device: torch.device) -> None:
-        self._training, self._device = training, device
-        labels = signal.values.argmax(1)
-        train, held = signal.train_index, signal.held_out_index
-        self._x, self._y = signal.geometry.coords(train).to(device), labels[train].to(device)
-        self._held_x, self._held_y = signal.geometry.coords(held).to(device), labels[held].to(device)
-        frequency = torch.bincount(self._y.cpu(), minlength=signal.values.shape[1]).double() / len(self._y)
-        if int((frequency > 0).sum()) < 2 or len(torch.unique(self._held_y)) < 2:
+        self._signal, self._training, self._device = signal, training, device
+        classes = signal.values.argmax(1)
+        train, held = classes[signal.train_index].cpu(), classes[signal.held_out_index].cpu()
+        self._coords, self._classes = signal.geometry.coords(signal.held_out_index).to(device), held
+        frequency = torch.bincount(train, minlength=signal.values.shape[1]).double() / len(train)
+        if int((frequency > 0).sum()) < 2 or len(torch.unique(held)) < 2:
             raise InputError(
                 "at least two classes among the training and among the held-out samples",
                 "one",
@@ -263,12 +262,12 @@ class _Trials:
                 "signal",
             )
         # A class that only the held-out samples have would have an infinite cross-entropy.
-        frequency = frequency.clamp_min(1 / (2 * len(self._y)))
-        self.held_out = len(self._held_y)
-        self.baseline = float(-frequency.log()[self._held_y.cpu()].mean())
-        self.most_frequent = float((self._held_y.cpu() == frequency.argmax()).double().mean())
-        held_indicators = signal.values[held].cpu()
-        self.indicator_baseline = float((held_indicators - frequency).square().mean())
+        frequency = frequency.clamp_min(1 / (2 * len(train)))
+        self.held_out = len(held)
+        self.baseline = float(-frequency.log()[held].mean())
+        self.most_frequent = float((held == frequency.argmax()).double().mean())
+        indicators = signal.values[signal.held_out_index].cpu()
+        self.indicator_baseline = float((indicators - frequency).square().mean())
 
     def is_better(self, candidate: ClassCandidate) -> bool:
         """Whether a trial is better than the classes' frequencies by more than chance."""
@@ -279,39 +278,30 @@ class _Trials:
     def run(self, field: Field, candidate: ClassCandidate, steps: int) -> ClassCandidate:
         """Train a network for some steps, and return the candidate with its best moment."""
         field = field.to(self._device)
-        assert self._training.lr is not None
-        optimizer = torch.optim.Adam(field.parameters(), self._training.lr)
-        seed = derive_seed(self._training.seed, "labels")
-        draws = torch.Generator(self._device).manual_seed(seed)
-        batch = min(len(self._x), self._training.batch or MAX_BATCH)
         best = replace(candidate, cross_entropy=math.inf, standard_error=0.0, accuracy=0.0, steps=steps)
+
+        def observe(step: int, *_: object) -> None:
+            nonlocal best
+            if step:
+                best = min(best, self._evaluated(field, best), key=_cross_entropy)
+
+        # A constant rate: a decay that ends with the trial would not be the beginning of the run's.
+        options = replace(self._training, steps=steps, seconds=None, decay=Decay.CONSTANT, compile=False)
         marks = {max(1, round(part * steps)) for part in MARKS}
-        for step in range(1, steps + 1):
-            x, y = self._x, self._y
-            if batch < len(x):
-                rows = torch.randint(len(x), (batch,), generator=draws, device=self._device)
-                x, y = x[rows], y[rows]
-            optimizer.zero_grad(set_to_none=True)
-            loss = cross_entropy(field.normalised(x), y)
-            if not bool(loss.isfinite()):
-                # A network that diverges within the trial is no candidate; the others decide.
-                return best
-            loss.backward()
-            optimizer.step()
-            if step in marks:
-                best = min(
-                    best, self._evaluated(field, best), key=lambda each: each.cross_entropy or math.inf
-                )
+        try:
+            train(field, self._signal, options, observe, wants=marks.__contains__, criterion=cross_entropy)
+        except RunError:
+            # A network that diverges within the trial is no candidate; the others decide.
+            return best
         return best
 
     def _evaluated(self, field: Field, candidate: ClassCandidate) -> ClassCandidate:
-        with torch.no_grad():
-            logits = torch.cat([field.normalised(part) for part in self._held_x.split(CHUNK)]).double()
-        losses = cross_entropy(logits, self._held_y, reduction="none")
+        logits = evaluate_normalised(field, self._coords)
+        losses = cross_entropy(logits, self._classes, reduction="none")
         if not bool(losses.isfinite().all()):
             return candidate
         error = float(losses.std(correction=0)) / math.sqrt(len(losses))
-        correct = float((logits.argmax(1) == self._held_y).double().mean())
+        correct = float((logits.argmax(1) == self._classes).double().mean())
         return replace(candidate, cross_entropy=float(losses.mean()), standard_error=error, accuracy=correct)
 
 
@@ -334,14 +324,24 @@ def _sentences(plan: ClassPlan) -> list[str]:
     if not tried:
         text.append(f"{by}; {name} is best. None was trained.")
     else:
-        assert chosen.cross_entropy is not None
-        assert chosen.accuracy is not None
         text.append(
-            f"{by}, and {len(tried)} trained for {plural(tried[0].steps, 'step')} each; chosen is {name}, with a "
-            f"cross-entropy of {chosen.cross_entropy:.3f} nats and {percent(chosen.accuracy)} correct on "
-            f"{plural(plan.held_out, 'held-out sample')}. The classes' frequencies alone have {plan.baseline:.3f} nats "
-            f"and {percent(plan.most_frequent)}."
+            f"{by}, and {len(tried)} trained for {plural(tried[0].steps, 'step')} each; chosen is {name}"
+            f"{_outcome(plan)}. The classes' frequencies alone have {plan.baseline:.3f} nats and "
+            f"{percent(plan.most_frequent)}."
         )
     if not plan.recommended:
         text.append("No candidate is better than the classes' frequencies: training is not recommended.")
     return text
+
+
+def _outcome(plan: ClassPlan) -> str:
+    """What the trial of the chosen candidate came to."""
+    loss, accuracy = plan.chosen.cross_entropy, plan.chosen.accuracy
+    if loss is None or accuracy is None:
+        return ", the best of those that were not trained: the trained ones diverged"
+    if math.isinf(loss):
+        return ", whose training diverged as all others did"
+    return (
+        f", with a cross-entropy of {loss:.3f} nats and {percent(accuracy)} correct on "
+        f"{plural(plan.held_out, 'held-out sample')}"
+    )

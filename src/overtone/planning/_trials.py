@@ -81,7 +81,7 @@ class TrialRunner:
             nonlocal best
             if not step:
                 return
-            square = (_evaluate(field, coords) - self._truth).square().mean(1)
+            square = (evaluate_normalised(field, coords) - self._truth).square().mean(1)
             error = float(square.mean())
             if error < best.error:
                 relative = float(square.std(correction=0)) / max(error, TINY) / math.sqrt(max(1, len(square)))
@@ -115,8 +115,8 @@ class TrialRunner:
         train_index = _subset(self._signal.train_index, self._seed, "train")
         held_index = _subset(self._held, self._seed, "held out")
         x, held = self._coords(train_index), self._coords(held_index)
-        remainder = self._normalised(train_index) - _evaluate(field, x)
-        miss = _evaluate(field, held) - self._normalised(held_index)
+        remainder = self._normalised(train_index) - evaluate_normalised(field, x)
+        miss = evaluate_normalised(field, held) - self._normalised(held_index)
         try:
             kernel = empirical_ntk(NormalisedOutputs(field), torch.cat([x, held])).matrix.double().cpu()
         except (InputError, RunError):
@@ -139,7 +139,13 @@ class TrialRunner:
         return self._signal.normalisation.apply(self._signal.values[index].double()).cpu()
 
 
-def _evaluate(field: Field, coords: Tensor) -> Tensor:
+def evaluate_normalised(field: Field, coords: Tensor) -> Tensor:
+    """Return normalised outputs (N, C) in float64 on the CPU.
+
+    Args:
+        field: The network.
+        coords: (N, d) physical coordinates on its device.
+    """
     with torch.no_grad():
         return torch.cat([field.normalised(part) for part in coords.split(CHUNK)]).double().cpu()
 

@@ -157,8 +157,9 @@ def output_change(
 class SuccessiveExpansions:
     """Kernel J D' J^T and products J u of a network at successive parameters, in float64.
 
-    Which method gives the right gradients for every sample depends on the network's layers and samples and not on
-    the values of its parameters: it is verified at the first parameters, and retained.
+    Which method gives the right gradients for every sample depends on the network's layers and samples, and only for
+    unusual networks on the values of the parameters: it is verified at the first parameters and retained until
+    `verify_again`.
 
     Args:
         network: Maps (N, ...) to (N, C).
@@ -180,6 +181,10 @@ class SuccessiveExpansions:
         with torch.no_grad():
             for before, after in zip(_state(self._network), _state(network), strict=True):
                 before.copy_(after)
+
+    def verify_again(self) -> None:
+        """Verify the gradients at the parameters of the next kernel."""
+        self._gradients = self._jacobian = None
 
     def separable_kernel(self, weights: Mapping[str, Tensor] | None) -> tuple[Tensor, dict[str, Tensor]]:
         """Return `separable_kernel` at the current parameters, with D in any precision."""

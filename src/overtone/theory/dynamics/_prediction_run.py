@@ -229,7 +229,7 @@ class PredictionRun:
                 relinearisation, self._rows, self.steps, history, budget, meter.after_expansion
             )
         else:
-            linear = relinearisation.expand(pilot.samples).linear
+            linear = relinearisation.expand_verified(pilot.samples).linear
         growth = history.growth(linear.eigenvalues, linear.modes, pilot.step)
         interval = self._extrapolation(linear, pilot.step, True, None).interval(growth, attrs)
         return PredictionOutcome(

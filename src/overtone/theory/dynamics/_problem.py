@@ -232,9 +232,9 @@ class PredictionProblem:
             report(pace, clock - before, step, pilot.step)
         if pilot.step < min(last, MIN_EXTENSION * start):
             pilot.step, (pilot.network, pilot.optimizer) = start, saved
-            return relinearisation.expand().linear, history
+            return relinearisation.expand_verified().linear, history
         self._add(snapshots)
-        return relinearisation.expand().linear, extended
+        return relinearisation.expand_verified().linear, extended
 
     def scatter(
         self, linear: Linearised, rate: Rate, batch: int, last: int, since: int

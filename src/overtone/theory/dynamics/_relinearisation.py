@@ -89,6 +89,14 @@ class Relinearisation:
         self._expansions = SuccessiveExpansions(pilot.network, x)
         self._differentiable_twice = False
 
+    def expand_verified(self, mean_over: int | None = None) -> Expansion:
+        """Return `expand` with all gradients verified at the current parameters, as an extrapolation needs.
+
+        Expansions on the way are compared with the network that follows them; nothing follows the last one.
+        """
+        self._expansions.verify_again()
+        return self.expand(mean_over)
+
     def expand(self, mean_over: int | None = None) -> Expansion:
         """Return the expansion of the network at its current step, with its current momentum.
 
