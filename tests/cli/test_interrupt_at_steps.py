@@ -25,7 +25,7 @@ PARTS = (
     "overtone.fitting._prepare:plan_model",
     "overtone.fitting._fit:seconds_after_training",
     "overtone.fitting._fit:make_view",
-    "overtone.fitting._fit:train",
+    "overtone.fitting._observed:train",
     "overtone.fitting._fit:record_snapshot",
     "overtone.fitting._fit:final_errors",
     "overtone.reports:report",
