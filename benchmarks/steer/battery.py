@@ -1,5 +1,8 @@
 """Batteries of signals and networks: rules may be designed on A and, since it was opened, on B; C came afterwards.
 
+F has activations with frequencies other than sines, dense grids and periodic embeddings of tables; its half G was sealed
+before a run was made.
+
 C judges the rules for sines and hash grids that were designed when A and B were known. A, B and C have small networks
 and short runs; D has the network and the steps that a fit takes if nothing is said, and two seeds of some cases. Its
 half E was sealed before a run was made. No signal of one battery is in another. Each case is one signal with its noise,
@@ -15,7 +18,7 @@ from typing import final
 import numpy as np
 import torch
 
-from benchmarks.steer.samples import GRIDS, POINTS
+from benchmarks.steer.samples import GRIDS, POINTS, TABLES
 from overtone import signals
 from overtone._config import Activation, EncodingKind, ModelConfig
 from overtone.planning import _run_size as planning_size
@@ -30,8 +33,24 @@ HELD_OUT, TEST = 0.1, 0.2
 SHORT, LONG, USUAL = 200, 600, planning_size.STEPS
 """Steps of the lengths of run; the last is that of a fit if nothing is said."""
 
-RATES = {"gaussian": 2e-3, "positional": 2e-3, "sine": 1e-3, "hash": 2e-3}
-"""Learning rates of Adam in short runs."""
+RATES = {"sine": 1e-3, "finer": 1e-3}
+"""Learning rates of Adam in short runs, 0.002 of the others."""
+
+NETWORKS = {
+    "g": "gaussian",
+    "p": "positional",
+    "s": "sine",
+    "h": "hash",
+    "f": "finer",
+    "w": "gabor",
+    "b": "gauss",
+    "d": "dense",
+    "t": "periodic",
+}
+"""Kinds of networks by their letter in a battery."""
+
+ONE_FREQUENCY, CELLS = ("sine", "finer", "gabor", "gauss"), ("hash", "dense")
+"""Networks with one frequency for all axes, and those of cells."""
 
 
 @final
@@ -42,7 +61,7 @@ class Case:
     Attributes:
         signal: Name of the signal.
         noise: Standard deviation of the noise as a part of the signal's range.
-        network: "gaussian", "positional", "sine" or "hash".
+        network: One of `NETWORKS`.
         steps: Length of the run.
         seed: Seeds networks, noise and masks.
     """
@@ -70,7 +89,7 @@ class Case:
     @property
     def rate(self) -> float:
         """Learning rate of Adam."""
-        return planning_size.LEARNING_RATE if self.steps == USUAL else RATES[self.network]
+        return planning_size.LEARNING_RATE if self.steps == USUAL else RATES.get(self.network, 2e-3)
 
     @property
     def group(self) -> str:
@@ -91,9 +110,8 @@ def _cases(rows: str, seed: int = 0) -> tuple[Case, ...]:
         signal, _, runs = row.partition("|")
         for run in runs.split(","):
             network, noise, length, *seeds = run.split()
-            kind = {"g": "gaussian", "p": "positional", "s": "sine", "h": "hash"}[network]
             cases += [
-                Case(signal.strip(), float(noise) / 100, kind, lengths[length], int(one))
+                Case(signal.strip(), float(noise) / 100, NETWORKS[network], lengths[length], int(one))
                 for one in seeds or [seed]
             ]
     return tuple(cases)
@@ -200,12 +218,53 @@ peaks points | g 0 usual 5 6
 shell volume | g 3 usual 5
 """)
 
+FAMILIES_DESIGN = _cases(
+    """
+drifting tone | f 0 long, b 0 long, d 3 long
+ramps | w 3 long, d 0 long, f 10 long
+membrane | f 3 long, w 0 long, b 10 long, d 10 long
+roof | f 0 long, w 10 long, b 0 long, d 0 long
+head | f 10 long, w 0 long, b 3 long, d 3 long
+ripples | f 3 long, w 3 long, b 0 long, d 0 long
+cloud volume | f 0 long, w 0 long, b 3 long
+wells points | f 0 long, w 3 long, b 0 long, d 0 long
+drifting tone | w 0 long
+waves table | t 0 long
+thresholds table | t 10 long
+friedman table | t 3 long
+diabetes table | t 0 long
+""",
+    seed=2,
+)
+
+FAMILIES_SEALED = _cases(
+    """
+sweep | f 3 long, w 0 long, b 3 long, d 0 long
+plateaus | f 0 long, w 3 long, b 0 long
+shares | f 0 long, b 0 long, d 3 long
+petals | f 3 long, w 0 long, b 10 long, d 10 long
+colours | f 0 long, w 10 long, b 0 long, d 0 long
+lattice | f 10 long, w 0 long, b 3 long, d 3 long
+knot volume | f 3 long, w 3 long, b 0 long, d 0 long
+petals points | f 0 long, w 0 long, b 3 long, d 3 long
+shares | w 10 long
+plateaus | d 10 long
+seasons table | t 0 long
+bands table | t 3 long
+products table | t 10 long
+tumour table | t 0 long
+""",
+    seed=2,
+)
+
 BATTERIES = {
     "design": DESIGN,
     "sealed": SEALED,
     "third": THIRD,
     "usual design": USUAL_DESIGN,
     "usual sealed": USUAL_SEALED,
+    "families design": FAMILIES_DESIGN,
+    "families sealed": FAMILIES_SEALED,
 }
 
 LARGE = ("camera 256", "cell 256")
@@ -216,6 +275,8 @@ STRETCHED = ("stripes", "waves along x", "moving blob")
 
 
 def _group(name: str) -> str:
+    if name in TABLES:
+        return "table"
     if name in POINTS:
         return "scattered"
     return {1: "1-D", 2: "2-D", 3: "3-D"}[min(3, _axes(name))]
@@ -239,15 +300,17 @@ def build(name: str, noise: float, seed: int = 0) -> Signal[Geometry]:
     """
     generator = np.random.default_rng([seed, sum(map(ord, name))])
     places: np.ndarray | None = None
-    if name in POINTS:
-        places, values = POINTS[name](generator)
+    if name in POINTS or name in TABLES:
+        places, values = (POINTS | TABLES)[name](generator)
         values = values[:, None]
     else:
         values = GRIDS[name]()
     noisy = values + noise * np.ptp(values) * generator.normal(size=values.shape)
     clean = torch.from_numpy(values.astype(np.float32))
     if places is not None:
-        signal: Signal[Geometry] = signals.points(places, noisy.astype(np.float32))
+        signal: Signal[Geometry] = signals.points(
+            places, noisy.astype(np.float32), kind="table" if name in TABLES else "points"
+        )
     elif values.ndim == 3 and values.shape[2] == 3:
         signal = signals.image(noisy.astype(np.float32))
     else:
@@ -271,10 +334,10 @@ def model(case: Case, bandwidth: tuple[float, ...] | None) -> ModelConfig:
     """
     size = {"width": case.width, "depth": DEPTH, "features": case.width}
     match case.network:
-        case "sine":
-            return ModelConfig(EncodingKind.NONE, bandwidth, (Activation.SINE,), **size)  # type: ignore[arg-type]
-        case "hash":
-            return ModelConfig(EncodingKind.HASH_GRID, bandwidth, **size)  # type: ignore[arg-type]
+        case "sine" | "finer" | "gabor" | "gauss":
+            return ModelConfig(EncodingKind.NONE, bandwidth, (Activation(case.network),), **size)  # type: ignore[arg-type]
+        case "hash" | "dense":
+            return ModelConfig(EncodingKind(f"{case.network}-grid"), bandwidth, **size)  # type: ignore[arg-type]
         case _:
             return ModelConfig(EncodingKind(case.network), bandwidth, **size)  # type: ignore[arg-type]
 
@@ -291,18 +354,20 @@ def nyquist_cycles(signal: Signal[Geometry]) -> tuple[float, ...]:
 def grid(case: Case) -> list[tuple[float, ...]]:
     """The bandwidths that are trained, per axis in cycles per extent, a factor of 2 apart.
 
-    From a quarter of a cycle to half of Nyquist, of hash grids an octave more; the same part of Nyquist on every axis,
+    From a quarter of a cycle to half of Nyquist, of hash and dense grids an octave more, of tables from 1/16 to 8 cycles; the same part of Nyquist on every axis,
     and for signals of unlike axes also stretched by 4 and 16 along each. Runs of the usual length are too dear for the
     lowest rungs: series begin at 1 cycle, pictures and points at half a cycle.
     """
     limit = nyquist_cycles(build(case.signal, 0.0))
+    if case.group == "table":
+        return [(2.0**k,) * len(limit) for k in range(-4, 4)]
     middle = math.exp(sum(map(math.log, limit)) / len(limit))
-    top = middle / 2 * (2 if case.network == "hash" else 1)
+    top = middle / 2 * (2 if case.network in CELLS else 1)
     count = math.floor(math.log2(top / 0.25))
     skipped = {"1-D": 2, "2-D": 1, "scattered": 1}.get(case.group, 0) if case.steps == USUAL else 0
     levels = [0.25 * 2**k for k in range(skipped, count + 1)]
     candidates = [tuple(c * n / middle for n in limit) for c in levels]
-    if case.signal not in STRETCHED or case.network == "sine":
+    if case.signal not in STRETCHED or case.network in ONE_FREQUENCY:
         return candidates
     stretched = [
         tuple(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 
 import matplotlib.cbook
@@ -9,6 +10,7 @@ import numpy as np
 from skimage import data
 from skimage.io import imread
 from skimage.transform import resize
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_sample_image
 
 from overtone import signals
 from overtone.signals import Grid, Signal
@@ -116,6 +118,40 @@ def _shell(side: int) -> np.ndarray:
     return np.exp(-(((np.sqrt(x**2 + y**2 + 1.3 * z**2) - 0.3) / 0.08) ** 2))
 
 
+def _scene(name: str) -> np.ndarray:
+    """One of scikit-learn's photographs, in grey."""
+    return np.asarray(load_sample_image(name), dtype=np.float64).mean(-1) / 255
+
+
+def _head() -> np.ndarray:
+    # A slice of a magnetic resonance picture.
+    with gzip.open(_sample("s1045.ima.gz")) as packed:
+        return np.frombuffer(packed.read(), np.uint16).reshape(256, 256).astype(np.float64)
+
+
+def _shares() -> np.ndarray:
+    closes = np.genfromtxt(_sample("Stocks.csv"), delimiter=",", skip_header=2, usecols=1)
+    return np.log(closes[np.isfinite(closes)])
+
+
+def _ripples(side: int) -> np.ndarray:
+    rows, columns = _plane((side, side))
+    near = np.hypot(rows - 0.2, columns - 0.7)
+    far = np.hypot(rows - 0.9, columns - 0.1)
+    return np.cos(2 * np.pi * 4 * near) * np.exp(-near) + 0.6 * np.cos(2 * np.pi * 3 * far)
+
+
+def _lattice(side: int) -> np.ndarray:
+    rows, columns = _plane((side, side))
+    waves = (0.0, 2 * np.pi / 3, 4 * np.pi / 3)
+    return sum(np.cos(2 * np.pi * 4 * (np.cos(a) * rows + np.sin(a) * columns)) for a in waves)  # type: ignore[return-value]
+
+
+def _knot(side: int) -> np.ndarray:
+    z, y, x = np.meshgrid(*(np.arange(side) / side - 0.5,) * 3, indexing="ij")
+    return np.sin(2 * np.pi * (1.5 * x + y * z * 4)) * np.exp(-3 * z**2)
+
+
 _make = signals.synthetic
 GRIDS: dict[str, Callable[[], np.ndarray]] = {
     "tones": lambda: sum(np.sin(2 * np.pi * k * _time() + k) / k**0.5 for k in (3, 7, 19)),  # type: ignore[dict-item,return-value]
@@ -212,6 +248,25 @@ GRIDS: dict[str, Callable[[], np.ndarray]] = {
         data.stereo_motorcycle()[0][100:400, 200:500].mean(-1) / 255, (_SIDE, _SIDE), anti_aliasing=True
     ),
     "shell volume": lambda: _shell(10),
+    "drifting tone": lambda: (
+        np.sin(2 * np.pi * (7 * _time() + 0.5 * np.sin(2 * np.pi * _time())))
+        + 0.4 * np.sin(2 * np.pi * 19 * _time())
+    ),
+    "ramps": lambda: (4 * _time()) % 1.0 - 0.6 * (_time() > 0.55),
+    "membrane": lambda: np.fromfile(_sample("membrane.dat"), dtype=np.float32)[:_LINE].astype(float),
+    "roof": lambda: resize(_scene("china.jpg")[40:340, 40:340], (_SIDE, _SIDE), anti_aliasing=True),
+    "head": lambda: resize(_head(), (_SIDE, _SIDE), anti_aliasing=True),
+    "ripples": lambda: _ripples(_SIDE),
+    "cloud volume": lambda: _synthetic(_make.power_law((10, 10, 10), 2.8, seed=61)),
+    "sweep": lambda: np.cos(2 * np.pi * (3 * _time() + 16 * _time() ** 3)) * (1.3 - _time()),
+    "plateaus": lambda: (
+        np.sign(np.sin(2 * np.pi * 3 * _time() + 0.5)) * (1 + _time()) + 0.5 * (_time() > 0.7)
+    ),
+    "shares": lambda: _shares()[:320],
+    "petals": lambda: resize(_scene("flower.jpg")[80:340, 180:440], (_SIDE, _SIDE), anti_aliasing=True),
+    "colours": lambda: _picture("colorwheel", _SIDE),
+    "lattice": lambda: _lattice(_SIDE),
+    "knot volume": lambda: _knot(10),
     "smooth box": lambda: _synthetic(_make.power_law((12, 12, 12), 3.6, seed=45)),
 }
 
@@ -266,6 +321,16 @@ def _peaks_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarra
     return places, peaks
 
 
+def _wells_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    places = generator.random((700, 2)) * [3.0, 2.0]
+    x, y = places.T
+    return places, np.tanh(6 * (y - 1 - 0.4 * np.sin(2 * np.pi * x / 1.5))) + 0.5 * np.cos(2 * np.pi * x)
+
+
+def _petals_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    return _scattered(resize(_scene("flower.jpg"), (64, 64), anti_aliasing=True), generator, 700)
+
+
 def _scattered(
     picture: np.ndarray, generator: np.random.Generator, count: int = 900
 ) -> tuple[np.ndarray, np.ndarray]:
@@ -283,4 +348,57 @@ POINTS: dict[str, Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
     "franke points": _franke_points,
     "sea floor points": _sea_floor_points,
     "peaks points": _peaks_points,
+    "wells points": _wells_points,
+    "petals points": _petals_points,
+}
+
+
+def _columns(generator: np.random.Generator, axes: int, count: int = 1200) -> np.ndarray:
+    """Columns of a table, some skewed."""
+    columns = generator.normal(size=(count, axes))
+    columns[:, ::3] = np.exp(0.7 * columns[:, ::3])
+    return columns
+
+
+def _waves_table(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    x = _columns(generator, 4)
+    return x, np.sin(4 * x[:, 1]) + 0.5 * x[:, 2] * np.tanh(x[:, 3])
+
+
+def _thresholds_table(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    x = _columns(generator, 6)
+    return x, 1.0 * (x[:, 1] > 0.3) + 0.7 * (x[:, 2] > -0.5) * (x[:, 4] < 0.8) + 0.2 * x[:, 5]
+
+
+def _friedman_table(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    x = generator.random((1200, 8))
+    y = 10 * np.sin(np.pi * x[:, 0] * x[:, 1]) + 20 * (x[:, 2] - 0.5) ** 2 + 10 * x[:, 3] + 5 * x[:, 4]
+    return x, y
+
+
+def _seasons_table(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    x = np.column_stack([generator.random(1200) * 365, generator.random(1200) * 24, _columns(generator, 3)])
+    day = 2 * np.pi * x[:, 0] / 365
+    return x, np.sin(day) + 0.6 * np.sin(2 * np.pi * x[:, 1] / 12) * (1 + np.cos(day)) + 0.4 * x[:, 3]
+
+
+def _bands_table(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    x = _columns(generator, 3)
+    return x, np.floor(3 * x[:, 1]) % 2 + 0.5 * np.abs(x[:, 2])
+
+
+def _products_table(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    x = _columns(generator, 7)
+    return x, x[:, 1] * x[:, 2] + np.sin(2 * x[:, 4]) * x[:, 5]
+
+
+TABLES: dict[str, Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]] = {
+    "waves table": _waves_table,
+    "thresholds table": _thresholds_table,
+    "friedman table": _friedman_table,
+    "diabetes table": lambda _: load_diabetes(return_X_y=True, scaled=False),
+    "seasons table": _seasons_table,
+    "bands table": _bands_table,
+    "products table": _products_table,
+    "tumour table": lambda _: (load_breast_cancer().data[:, :9], load_breast_cancer().data[:, 9]),
 }

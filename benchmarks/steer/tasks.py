@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from benchmarks.steer.battery import BATTERIES, Case, grid
+from benchmarks.steer.battery import BATTERIES, ONE_FREQUENCY, Case, grid
 from overtone._sweeps import Local, Store, Task, sweep
 
 STORE = Path("steer-runs")
@@ -109,7 +109,7 @@ def _rungs(case: Case) -> int:
 
 def _run_of(case: Case, cycles: Sequence[float]) -> Task:
     """The run at a chosen bandwidth, that of the grid where it is one of the grid."""
-    if case.network == "sine":
+    if case.network in ONE_FREQUENCY:
         # One frequency for all axes.
         cycles = [max(cycles)] * len(cycles) if len(set(grid(case)[0])) == 1 else cycles
     for candidate in grid(case):
@@ -133,7 +133,7 @@ def rows(store: Path) -> list[dict[str, Any]]:
         judged = judge(cases, Store(store))
         table += _summary(f"{battery}, all", judged)
         for network in sorted({case.network for case in cases}):
-            for group in ("1-D", "2-D", "3-D", "scattered"):
+            for group in ("1-D", "2-D", "3-D", "scattered", "table"):
                 some = [j for j in judged if (j.case.network, j.case.group) == (network, group)]
                 if len(some) > 1:
                     table += _summary(f"{battery}, {network}, {group}", some)
