@@ -1,7 +1,7 @@
 """Batteries of signals and networks: rules may be designed on A and, since it was opened, on B; C came afterwards.
 
-F has activations with frequencies other than sines, dense grids and periodic embeddings of tables; its half G was sealed
-before a run was made.
+F has other activations with frequencies, dense grids, and periodic embeddings of tables; its half G was sealed before a
+run was made.
 
 C judges the rules for sines and hash grids that were designed when A and B were known. A, B and C have small networks
 and short runs; D has the network and the steps that a fit takes if nothing is said, and two seeds of some cases. Its
@@ -354,7 +354,8 @@ def nyquist_cycles(signal: Signal[Geometry]) -> tuple[float, ...]:
 def grid(case: Case) -> list[tuple[float, ...]]:
     """The bandwidths that are trained, per axis in cycles per extent, a factor of 2 apart.
 
-    From a quarter of a cycle to half of Nyquist, of hash and dense grids an octave more, of tables from 1/16 to 8 cycles; the same part of Nyquist on every axis,
+    From a quarter of a cycle to half of Nyquist, of hash and dense grids an octave more, of tables from 1/16 to 8
+    cycles; the same part of Nyquist on every axis,
     and for signals of unlike axes also stretched by 4 and 16 along each. Runs of the usual length are too dear for the
     lowest rungs: series begin at 1 cycle, pictures and points at half a cycle.
     """

@@ -129,6 +129,11 @@ VALUES: dict[ReasonCode, dict[str, object]] = {
     ReasonCode.CONSTANT_HELD_OUT: {},
     ReasonCode.CANDIDATES: CANDIDATES,
     ReasonCode.NETWORK_SETTING: {"value": 12.0, "library": "siren", "domain": (-1.0, 1.0)},
+    ReasonCode.NETWORK_PARAMETERS: {
+        "module": "Finer(omega=12, bias=1)",
+        "activation": True,
+        "domain": (-1.0, 1.0),
+    },
     ReasonCode.BANDWIDTH_COMPARISON: COMPARISON,
     ReasonCode.EXTENDED_BANDWIDTH: {},
     ReasonCode.AXIS_BANDWIDTHS: {"axes": ("m",), "bandwidth": (2.0,), "tolerance_db": 0.2},

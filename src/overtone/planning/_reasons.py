@@ -30,6 +30,7 @@ class ReasonCode(Enum):
     CONSTANT_HELD_OUT = "constant held-out samples"
     CANDIDATES = "candidates"
     NETWORK_SETTING = "network setting"
+    NETWORK_PARAMETERS = "network parameters"
     BANDWIDTH_COMPARISON = "bandwidth comparison"
     EXTENDED_BANDWIDTH = "extended bandwidth"
     AXIS_BANDWIDTHS = "axis bandwidths"
@@ -341,6 +342,11 @@ _WORDING: dict[ReasonCode, Callable[[Mapping[str, Any], str], str]] = {
     ReasonCode.NETWORK_SETTING: lambda v, _: (
         f"In the convention of {v['library']!r}, with coordinates from {v['domain'][0]:g} to {v['domain'][1]:g} on "
         f"every axis, that is {number(v['value'])}."
+    ),
+    ReasonCode.NETWORK_PARAMETERS: lambda v, _: (
+        f"In the network's own parameters that is {v['module']}"
+        f"{' in the first hidden layer' if v['activation'] else ''}, with coordinates from {v['domain'][0]:g} to "
+        f"{v['domain'][1]:g} along the longest axis of each unit."
     ),
     ReasonCode.BANDWIDTH_COMPARISON: _bandwidth_comparison,
     ReasonCode.EXTENDED_BANDWIDTH: _extended_bandwidth,

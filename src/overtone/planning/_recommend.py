@@ -18,6 +18,7 @@ from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.nn._build import build_field
+from overtone.nn.activations._base import SpectralActivation
 from overtone.operators import Choice, choose_bandwidth
 from overtone.operators._balance import balanced_choice
 from overtone.operators._evidence import is_measurement
@@ -249,7 +250,8 @@ def plan_model(
     explained = 1 - result.error / result.baseline
     worthwhile = is_recommended(explained, result.held_out)
     expected = expected_psnr(result.error, context.variance, result.held_out, signal.peak, result.gain)
-    closing = outcome_reasons(explained, worthwhile, expected, size)
+    native = _parameters(build((chosen.encoding, chosen.bandwidth), seed), chosen.encoding or kind)
+    closing = [*native, *outcome_reasons(explained, worthwhile, expected, size)]
     # Of signals too large for the regressions only the short trials are known, which say little of the whole run.
     if comparison.is_large and spectrum is not None:
         closing = [reason for reason in closing if reason.code is not ReasonCode.EXPECTED_PSNR]
@@ -382,6 +384,17 @@ def _affordable(field: Field, signal: Signal[Geometry], budget: Budget, device: 
     assert budget.seconds is not None
     possible = step_seconds(field, signal, device)
     return max(1, min(int(budget.seconds / possible), budget.steps or sys.maxsize))
+
+
+def _parameters(field: Field, kind: EncodingKind) -> list[Reason]:
+    """The chosen bandwidth in the parameters of the network, and the coordinates that they refer to."""
+    first = getattr(field.body, "activations", [None])[0]
+    activation = kind is EncodingKind.NONE
+    if activation and not isinstance(first, SpectralActivation):
+        return []
+    module = repr(first) if activation else field.encoding.describe()
+    values = {"module": module, "activation": activation, "domain": kind.domain}
+    return [Reason(ReasonCode.NETWORK_PARAMETERS, values)]
 
 
 def ranking_of(model: ModelConfig) -> Ranking:

@@ -297,7 +297,9 @@ class Periodic(Encoding):
     def describe(self) -> str:
         """Return one line for titles and records."""
         per_feature = self.out_features // self.in_features
-        return f"Periodic({self.free.shape[1]} frequencies, {per_feature} outputs per feature)"
+        sigmas = (self.limit[:, 0] / (PERIODIC_HEADROOM * TRUNCATION)).tolist()
+        shown = ", ".join(f"{s:.4g}" for s in (sigmas[:1] if len(set(sigmas)) == 1 else sigmas))
+        return f"Periodic({self.free.shape[1]} frequencies, sigma {shown}, {per_feature} outputs per feature)"
 
     def forward(self, coords: Tensor, dtype: torch.dtype | None = None) -> Tensor:
         """Return the outputs (..., d * outputs), feature by feature; see `Encoding.forward`."""
