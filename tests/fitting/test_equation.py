@@ -176,6 +176,8 @@ def test_activations_without_a_second_derivative_are_replaced_or_refused(tmp_pat
     assert "Tanh" in run.network.describe()
     with pytest.raises(InputError, match="whose second derivative is zero"):
         ot.fit(problem(), tmp_path / "other", steps=1, activation="leaky-relu", **BY_HAND)
+    with pytest.raises(InputError, match="linear interpolation in a grid"):
+        ot.fit(problem(), tmp_path / "other", steps=1, encoding="hash-grid", bandwidth=3.0)
 
 
 def test_a_reference_of_samples_gives_errors_by_band_at_its_points(tmp_path):

@@ -14,7 +14,7 @@ from overtone.operators import ChoiceVerdict
 from overtone.operators import _choose as choosing
 from overtone.operators._choose import _winner, choose_in_time
 from overtone.operators._evidence import evidence_losses, samples_system
-from overtone.operators._features import Applied, FourierFeatures
+from overtone.operators._features import Applied, FourierFeatures, hidden_layer
 from overtone.operators._linear_part import checks
 from tests.operators.problems import TAU, gradient, helmholtz, relative_error, second
 
@@ -224,6 +224,50 @@ def test_a_function_that_builds_networks_is_as_good_as_settings():
 
     choice = operators.choose_bandwidth(helmholtz(2.2, points=80), build, steps=30, cycles=(1, 32))
     assert choice.best.cycles == 1
+
+
+class Plain(torch.nn.Module):
+    """A network in single precision whose output layer was made before the others."""
+
+    def __init__(self, bandwidth, seed, step=torch.tanh):
+        super().__init__()
+        torch.manual_seed(seed % 2**31)
+        self.output, self.hidden, self.step = torch.nn.Linear(16, 1), torch.nn.Linear(8, 16), step
+        self.frequencies = torch.nn.Parameter(torch.randn(1, 8) * bandwidth[0], requires_grad=False)
+
+    def forward(self, x):
+        return self.output(self.step(self.hidden(torch.sin(6.28 * x @ self.frequencies))))
+
+
+def test_plain_modules_are_raced_in_their_own_precision():
+    problem = helmholtz(2.2, points=60)
+    choice = operators.choose_bandwidth(problem, Plain, steps=30, cycles=(1.0, 1.5))
+    assert all(candidate.trained is not None for candidate in choice.candidates)
+    hidden = hidden_layer(Plain((1.0,), 0))
+    assert hidden(torch.zeros(3, 1)).shape == (3, 16)
+
+
+ONE = Plain((1.0,), 0)
+
+
+@pytest.mark.parametrize(
+    ("network", "message"),
+    [
+        (ONE, "or a function that builds one for a bandwidth and a seed, got Plain"),
+        (lambda bandwidth: ONE, "a function of 2 arguments"),
+        (lambda bandwidth, seed: None, "got NoneType"),
+        (lambda bandwidth, seed: ONE, "a new network at each call"),
+        (lambda bandwidth, seed: Plain(bandwidth, 1), "draws other weights for another seed"),
+        (lambda bandwidth, seed: Plain((1.0,), seed), "whose argument sets the network's frequencies"),
+        (lambda bandwidth, seed: Plain(bandwidth, seed, torch.relu), "got one with kinks"),
+        (lambda bandwidth, seed: Plain(bandwidth, torch.seed()), "draw its weights from the seed"),
+        (ModelConfig("hash-grid"), "got one with kinks"),
+        (ModelConfig("gaussian"), "got one with kinks"),
+    ],
+)
+def test_functions_that_build_no_network_of_the_field_are_refused(network, message):
+    with torch.random.fork_rng(), pytest.raises(InputError, match=message):
+        operators.choose_bandwidth(helmholtz(2.2, points=20), network, steps=30, cycles=(1, 32))
 
 
 def test_races_decide_only_where_they_separate():

@@ -25,6 +25,31 @@ def siren(omega, outputs=1):
     return torch.nn.Sequential(Waves(1, 24, omega, 1.0), later, torch.nn.Linear(24, outputs))
 
 
+class Then(torch.nn.Module):
+    """A network with another step after it."""
+
+    def __init__(self, network, step):
+        super().__init__()
+        self.network, self.step = network, step
+
+    def forward(self, x):
+        return self.step(self.network(x))
+
+
+class Scaled(torch.nn.Module):
+    """A network without a linear layer."""
+
+    def __init__(self, omega):
+        super().__init__()
+        self.scale, self.omega = torch.nn.Parameter(torch.ones(1)), omega
+
+    def forward(self, x):
+        return torch.sin(self.omega * self.scale * x)
+
+
+SHARED = torch.nn.Linear(24, 1)
+
+
 def tones():
     return signals.synthetic.harmonics([2, 5], samples=96)
 
@@ -56,7 +81,9 @@ def test_whole_numbers_are_compared_once_each():
 
     def octaves(count):
         made.append(count)
-        return torch.nn.Sequential(torch.nn.Linear(1, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1))
+        network = torch.nn.Sequential(torch.nn.Linear(1, 16), torch.nn.ReLU(), torch.nn.Linear(16, 1))
+        network[0].weight.data *= count
+        return network
 
     plan = planning.plan(tones(), Budget(steps=60), network=octaves, library="nerf", choose="quick")
     assert all(count == int(count) for count in made)
@@ -72,13 +99,25 @@ def test_whole_numbers_are_compared_once_each():
         (siren(3.0), "network: expected a function that builds a network for a bandwidth, got Sequential"),
         (
             lambda omega: siren(omega, 2),
-            r"expected a network that returns 1 values per sample, \(3, 1\), got \(3, 2\)",
+            r"expected a network that returns 1 value per sample, a tensor \(3, 1\), got \(3, 2\)",
         ),
         (lambda _: torch.nn.Linear(4, 1), r"expected a network that takes \(3, 1\) coordinates"),
         (
-            lambda _: torch.nn.Tanh(),
+            lambda omega: Scaled(omega),
             "expected a network with a linear layer at its end, got one without any",
         ),
+        (lambda _: siren(3.0), "whose argument sets the network's frequencies, got the same network"),
+        (lambda _: SHARED, "that builds a new network at each call, got the same one again"),
+        (lambda omega: torch.nn.Sequential(Waves(1, 24, omega, 1.0), SHARED), "one that shares parameters"),
+        (lambda: siren(3.0), "a function of 1 argument, got one that refuses them: too many positional"),
+        (lambda _: torch.nn.LazyLinear(1), "whose parameters have values, got lazy layers"),
+        (lambda omega: Then(siren(omega), lambda y: y + 0j), "that returns real numbers, got complex64"),
+        (lambda omega: Then(siren(omega), lambda y: (y, y)), r"a tensor \(3, 1\), got tuple"),
+        (lambda omega: Then(siren(omega), lambda y: y / 0), "finite outputs of the untrained network"),
+        (lambda omega: Then(siren(omega), torch.detach), "got outputs without a gradient"),
+        (lambda omega: siren(omega).requires_grad_(False), "no parameter that requires a gradient"),
+        (lambda omega: Then(siren(omega), lambda y: y + torch.rand(1)), "others at the second call"),
+        (lambda omega: Then(siren(omega), lambda y: y - y.mean()), "got others in a batch"),
     ],
 )
 def test_what_is_no_factory_of_a_fitting_network_is_refused(network, message):
@@ -94,9 +133,7 @@ def test_a_factory_of_another_network_each_time_is_refused():
         network[-1].bias.data.copy_(torch.rand(1, generator=drawn))
         return network
 
-    with pytest.raises(
-        InputError, match="the same network for the same value and seed of torch, got two different"
-    ):
+    with pytest.raises(InputError, match="the same network for the same value and seed, got two different"):
         planning.plan(tones(), Budget(steps=60), network=other, library="siren")
 
 
@@ -107,3 +144,10 @@ def test_the_global_generator_stays_and_few_samples_are_told():
     assert torch.equal(before, torch.random.get_rng_state())
     assert plan.reason(ReasonCode.TOO_FEW_SAMPLES).values["samples"] == 16
     assert plan.setting.value > 0
+
+
+@pytest.mark.parametrize(("lr", "domain"), [(0.0, (-1, 1)), (float("nan"), (-1, 1)), (1e-3, (1, -1))])
+def test_rates_and_ranges_that_are_none_are_refused_by_their_name(lr, domain):
+    name = "domain" if domain == (1, -1) else "lr"
+    with pytest.raises(InputError, match=f"^{name}: "):
+        planning.plan(tones(), Budget(steps=60), network=siren, library="siren", lr=lr, domain=domain)

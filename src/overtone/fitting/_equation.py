@@ -28,6 +28,7 @@ from overtone.fitting._measured import (
 from overtone.fitting._measured_split import judged_measurements, split_measured
 from overtone.operators import KernelSolution
 from overtone.operators._balance import balanced_choice, balanced_network, weighted
+from overtone.operators._builder import check_smooth
 from overtone.operators._choice import Choice, ChoiceVerdict
 from overtone.operators._choose import SHARE, bistable
 from overtone.operators._evidence import is_measurement
@@ -224,6 +225,9 @@ def prepare_equation(
             weights = {term.name: term.weight for term in choice.problem.terms}
         else:
             choice = None
+            if max(one.order for one in known) > 1:
+                cycle = tuple(1 / length for length in problem.geometry.extent)
+                check_smooth(untrained(problem, model, bandwidth, seed), problem, bandwidth or cycle)
             weights, advice, kernel = balanced_network(fitted, model, bandwidth, known, seed)
         decided = _decisions(problem, kernel, known, choice) | {"advice": asdict(advice)}
         linear, share = all(one.linear for one in known), config.stopping.held_out

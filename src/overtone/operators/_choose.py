@@ -12,16 +12,17 @@ import torch
 from torch import Tensor, nn
 
 from overtone import units
-from overtone._config import Activation, EncodingKind, ModelConfig
+from overtone._config import ModelConfig
 from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.operators._advice import advise
+from overtone.operators._builder import at_its_precision, network_builder
 from overtone.operators._choice import Choice, ChoiceVerdict, TriedBandwidth
 from overtone.operators._derivatives import multi_indices
 from overtone.operators._dominant import dominant_functionals
 from overtone.operators._evidence import RIDGES as EVIDENCE_RIDGES
 from overtone.operators._evidence import evidence_losses, is_measurement
-from overtone.operators._features import Applied, Builder, ConfiguredNetwork, NetworkFeatures
+from overtone.operators._features import Applied, Builder, NetworkFeatures
 from overtone.operators._kernel import (
     KernelSolution,
     domain_points,
@@ -102,7 +103,8 @@ def choose_bandwidth(
         seed: Seed of splits, networks and features.
 
     Raises:
-        InputError: If steps or cycles are not positive, or the settings have no bandwidth.
+        InputError: If steps or cycles are not positive, the settings have no bandwidth, a function builds no network of
+            this field, or ignores bandwidth or seed, or the network has kinks where second derivatives are taken.
 
     Example:
         >>> import torch
@@ -117,8 +119,8 @@ def choose_bandwidth(
         ((2.0,), True)
     """
     _check_arguments(steps, cycles)
-    builder, known = _builder(problem, network), checks(problem, seed)
-    ladder = sorted(float(c) for c in cycles)
+    known, ladder = checks(problem, seed), sorted(float(c) for c in cycles)
+    builder = _builder(problem, network, ladder, known)
     if is_measurement(problem):
         return _choose_for_samples(problem, builder, ladder, known, steps, share, seed, None)
     fitted, held_out = problem.split(share, seed)
@@ -165,9 +167,8 @@ def choose_in_time(
         InputError: If even one takes far longer.
     """
     known = checks(problem, seed)
-    return _choose_for_samples(
-        problem, _builder(problem, network), CYCLES, known, steps, SHARE, seed, seconds
-    )
+    builder = _builder(problem, network, CYCLES, known)
+    return _choose_for_samples(problem, builder, CYCLES, known, steps, SHARE, seed, seconds)
 
 
 def _choose_for_samples(
@@ -231,20 +232,14 @@ def _check_arguments(steps: int, cycles: Sequence[float]) -> None:
         raise InputError("positive numbers of cycles per domain", f"{tuple(cycles)}", "pass some", "cycles")
 
 
-def _builder(problem: Measured, network: ModelConfig | Builder | None) -> Builder:
-    settings = network or ModelConfig(
-        EncodingKind.GAUSSIAN, activation=(Activation.TANH,), width=64, depth=3, features=64
-    )
-    if not isinstance(settings, ModelConfig):
-        return settings
-    if not settings.has_bandwidth:
-        raise InputError(
-            "settings of a network that has a bandwidth",
-            f"encoding {settings.resolved_encoding.value}",
-            'use encoding="gaussian", or a first activation with a frequency such as sine',
-            "network",
-        )
-    return ConfiguredNetwork(problem, settings)
+def _builder(
+    problem: Measured,
+    network: ModelConfig | Builder | None,
+    ladder: Sequence[float],
+    known: Sequence[Check],
+) -> Builder:
+    sigmas = [sigma_per_axis(problem, cycles) for cycles in ladder]
+    return network_builder(problem, network, sigmas, max(one.order for one in known))
 
 
 def sigma_per_axis(problem: Measured, cycles: float) -> tuple[float, ...]:
@@ -331,12 +326,12 @@ class _Judge:
 
     def __call__(self, network: nn.Module) -> float:
         if self.kernel is None:
-            loss = float(self.held_out.loss(network).detach()) / self.zero
+            loss = float(self.held_out.loss(at_its_precision(network)).detach()) / self.zero
             return math.sqrt(loss) if math.isfinite(loss) else math.inf
         x = domain_points(self.problem, JUDGED, self.seed)
         with torch.no_grad():
             truth = self.kernel(x)
-            score = float((network(x).double() - truth).norm() / truth.norm())
+            score = float((at_its_precision(network)(x).double() - truth).norm() / truth.norm())
         return score if math.isfinite(score) else math.inf
 
 

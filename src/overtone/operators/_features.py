@@ -88,15 +88,21 @@ def hidden_layer(network: nn.Module) -> Features:
             "end it with nn.Linear",
             "network",
         )
-    last = body.linears[-1] if isinstance(body, Network) else linears[-1]
+    # The one that is called last, which need not be the one that was made last.
+    candidates = body.linears[-1:] if isinstance(body, Network) else linears
 
     def features(x: Tensor) -> Tensor:
         captured: list[Tensor] = []
-        handle = last.register_forward_pre_hook(lambda _, inputs: captured.append(inputs[0]))
+
+        def capture(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
+            captured[:] = [inputs[0]]
+
+        handles = [linear.register_forward_pre_hook(capture) for linear in candidates]
         try:
             network(x)
         finally:
-            handle.remove()
+            for handle in handles:
+                handle.remove()
         return captured[-1]
 
     return features

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from overtone.operators._builder import at_its_precision
 from overtone.signals import Measured
 
 LEARNING_RATE = 2e-3
@@ -27,7 +28,7 @@ def train_network(
 
     Args:
         problem: The measured field; points and data as they are, every step.
-        network: The network, changed in place.
+        network: The network, changed in place; fields take points in float64, others in the precision of their weights.
         steps: Steps to take.
         learning_rate: At the start.
         total: Steps of the whole schedule, if the training ends before its end.
@@ -36,7 +37,7 @@ def train_network(
     Returns:
         The last loss, infinity where it is not finite.
     """
-    precision = next(network.parameters()).dtype
+    precision, field = next(network.parameters()).dtype, at_its_precision(network)
     # Places keep float64: fields compute phases of high frequencies in it, whatever the precision of the weights.
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
     length = total or steps
@@ -46,7 +47,7 @@ def train_network(
     value = math.inf
     for step in range(steps):
         optimizer.zero_grad(set_to_none=True)
-        loss = problem.loss(network)
+        loss = problem.loss(field)
         value = float(loss.detach())
         if not math.isfinite(value):
             return math.inf

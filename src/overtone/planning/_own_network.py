@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any, final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from overtone import units
 from overtone._utils.seeding import derive_seed
-from overtone._utils.text import plural
 from overtone.errors import InputError
 from overtone.nn import CoordinateScaling, Field
+from overtone.nn._checks import call_factory, check_frequencies, check_outputs, check_same
 from overtone.nn._networks import OutputScaling
 from overtone.nn.encodings import Identity
 from overtone.signals import Geometry, Signal
@@ -88,6 +88,8 @@ class OwnNetwork:
             )
         self._factory, self._signal, self.library = factory, signal, library
         self.domain = domain or usual_domain(library, "domain")
+        # Refuses a range that is none.
+        units.convert(1.0, library, library, self.domain, self.domain)
         kind = find_convention(library).kind
         self._whole, self.sets_activation = kind.whole, kind.of_activation
         self._checked = False
@@ -108,8 +110,20 @@ class OwnNetwork:
         return NetworkSetting(self.value(bandwidth), self.library, self.domain)
 
     def distinct(self, ladder: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
-        """Return the bandwidths whose numbers differ; whole numbers are the same for several."""
-        return list({self.value(bandwidth): bandwidth for bandwidth in reversed(ladder)}.values())[::-1]
+        """Return the bandwidths whose numbers differ; whole numbers are the same for several.
+
+        Args:
+            ladder: Ascending bandwidths.
+
+        Raises:
+            InputError: If the networks of the first and the last are the same.
+        """
+        different = list({self.value(bandwidth): bandwidth for bandwidth in reversed(ladder)}.values())[::-1]
+        if len(different) > 1:
+            ends = [self._wrap(self._make(self.value(b), 0)) for b in (different[0], different[-1])]
+            low, high = (self._outputs(field) for field in ends)
+            check_frequencies(ends[0], ends[1], (low, high))
+        return different
 
     def build(self, bandwidth: tuple[float, ...], seed: int) -> Field:
         """Return the network of a bandwidth as a field.
@@ -119,32 +133,27 @@ class OwnNetwork:
             seed: Seeds PyTorch's generator while the factory runs, which is left as it was.
 
         Raises:
-            InputError: If the factory returns no module, one of another shape, or another one for the same seed.
+            InputError: If the factory returns no module, one of another shape, another one or the same object for the
+                same seed, or one that cannot be trained as a function of coordinates.
         """
         value = self.value(bandwidth)
         module = self._make(value, seed)
         if not self._checked:
-            self._check_same(module, self._make(value, seed))
-        field = module if isinstance(module, Field) else self._wrap(module)
-        if not self._checked:
-            self._check_output(field)
+            # Of the two it is the second that is called, so that the first is as it was made.
+            second = self._make(value, seed)
+            check_same(module, second)
+            self._outputs(self._wrap(second))
             self._checked = True
-        return field
+        return self._wrap(module)
 
     def _make(self, value: float, seed: int) -> nn.Module:
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(derive_seed(seed, "network"))
-            module = self._factory(value)
-        if isinstance(module, nn.Module):
-            return module
-        raise InputError(
-            "a factory that returns a torch.nn.Module",
-            f"{type(module).__name__}",
-            "let it return the network that it builds",
-            "network",
-        )
+            return call_factory(self._factory, value)
 
     def _wrap(self, module: nn.Module) -> Field:
+        if isinstance(module, Field):
+            return module
         places, normalisation = self._signal.geometry, self._signal.normalisation
         low, high = self.domain
         frame = CoordinateScaling(
@@ -153,37 +162,13 @@ class OwnNetwork:
         scaling = OutputScaling(normalisation.offset, normalisation.scale)
         return Field(Identity(len(places.extent)), module, frame, scaling)
 
-    def _check_same(self, first: nn.Module, second: nn.Module) -> None:
-        a, b = first.state_dict(), second.state_dict()
-        same = list(a) == list(b) and all(
-            a[name].shape == b[name].shape and bool(torch.equal(a[name], b[name])) for name in a
-        )
-        if not same:
-            raise InputError(
-                "a factory that returns the same network for the same value and seed of torch",
-                "two different ones",
-                "draw its weights with torch's global generator, or seed the generator that it uses",
-                "network",
-            )
+    def _outputs(self, field: Field) -> Tensor:
+        """Checked outputs at three samples, in normalised values: scaling one by several channels would repeat it."""
+        places, (count, channels) = self._signal.geometry, self._signal.values.shape
+        apart = torch.linspace(0, count - 1, min(3, count), device="cpu").long()
+        precision = field.dtype
 
-    def _check_output(self, field: Field) -> None:
-        places, channels = self._signal.geometry, self._signal.values.shape[1]
-        coords = places.coords(torch.arange(min(3, len(self._signal.values)), device="cpu"))
-        with torch.no_grad():
-            try:
-                # Not in physical values: scaling one output by several channels would repeat it.
-                shape = tuple(field.normalised(coords).shape)
-            except (RuntimeError, ValueError, TypeError) as refused:
-                raise InputError(
-                    f"a network that takes ({len(coords)}, {len(places.extent)}) coordinates",
-                    f"{str(refused).splitlines()[0]}",
-                    "let it take one column per axis and return one per channel",
-                    "network",
-                ) from refused
-        if shape != (len(coords), channels):
-            raise InputError(
-                f"a network that returns {channels} values per sample, ({len(coords)}, {channels})",
-                f"{shape}",
-                f"give its last layer {plural(channels, 'output')}",
-                "network",
-            )
+        def outputs_at(coords: Tensor) -> Any:
+            return field.body(field.encoding(field.frame(coords), precision))
+
+        return check_outputs(field, outputs_at, places.coords(apart), channels)

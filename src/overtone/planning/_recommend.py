@@ -45,6 +45,7 @@ from overtone.planning._run_size import LEARNING_RATE, STEPS, Budget, RunSize, r
 from overtone.planning._scan import measure_noise
 from overtone.signals import Geometry, Grid, Measured, Signal, validate
 from overtone.spectra import NoiseFloor, NoiseVerdict
+from overtone.units._frequency import positive
 
 SHAPE_RATIO = 1.5
 """Ratio between axes from which on the shape that the spectrum recommends is compared with the isotropic one."""
@@ -168,6 +169,8 @@ def plan(
         (True, 'gaussian', 300)
     """
     choose = parse_enum(Choosing, choose, "choose")
+    if lr is not None:
+        lr = positive(lr, "lr")
     if isinstance(signal, Measured):
         ignored = {"noise": noise, "size": size, "network": network, "domain": domain}
         for name, value in ignored.items():
