@@ -14,7 +14,8 @@ from overtone.operators import ChoiceVerdict
 from overtone.operators import _choose as choosing
 from overtone.operators._choose import _winner, choose_in_time
 from overtone.operators._evidence import evidence_losses, samples_system
-from overtone.operators._features import Applied, FourierFeatures, hidden_layer
+from overtone.operators._features import Applied, FourierFeatures
+from overtone.operators._hidden_layer import hidden_layer
 from overtone.operators._linear_part import checks
 from tests.operators.problems import TAU, gradient, helmholtz, relative_error, second
 

@@ -8,8 +8,15 @@ from torch import nn
 
 from overtone import operators
 from overtone.errors import InputError
+from overtone.fitting import ModelConfig
 from overtone.operators._derivatives import derivatives, multi_indices
-from overtone.operators._features import Applied, FourierFeatures, hidden_layer
+from overtone.operators._features import (
+    Applied,
+    ConfiguredNetwork,
+    FourierFeatures,
+    NetworkFeatures,
+)
+from overtone.operators._hidden_layer import hidden_layer
 from overtone.operators._least_squares import Solution
 from overtone.operators._linear_part import check, checks, linear_part
 from tests.operators.problems import gradient, second
@@ -119,6 +126,38 @@ def test_derivatives_of_features_match_nested_backward_passes():
                 for _ in range(order):
                     value = gradient(value, place)[:, axis]
             torch.testing.assert_close(jets[position, :, unit], value.detach(), rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("activation", ["tanh", "sine", "gelu"])
+@pytest.mark.parametrize("encoding", ["gaussian", "none"])
+def test_derivatives_by_power_series_equal_nested_differentiation(activation, encoding):
+    settings = ModelConfig(encoding, activation=(activation,), width=8, depth=3, features=8)
+    square = problem(mixed)
+    features = NetworkFeatures.of(ConfiguredNetwork(square, settings), (1.5, 0.7), 0, 2, columns=16)
+    x = square.terms[0].points
+    for indices in (multi_indices(2, 2), [(0, 0)], [(3, 1), (0, 4)]):
+        # A bound method has no derivatives of its own.
+        for own, nested in zip(
+            derivatives(features, x, indices), derivatives(features.__call__, x, indices), strict=True
+        ):
+            # Sums of up to 5! products, each rounded relative to the largest.
+            assert float((own - nested).abs().max()) < 1e-12 * max(1.0, float(nested.abs().max()))
+
+
+def test_derivatives_of_waves_equal_nested_differentiation():
+    waves = FourierFeatures.of([(3.0, 2.0)], 6, 0)
+    x, indices = torch.rand(5, 2, dtype=torch.float64), multi_indices(2, 3)
+    torch.testing.assert_close(
+        derivatives(waves, x, indices), derivatives(waves.__call__, x, indices), rtol=1e-11, atol=1e-9
+    )
+
+
+def test_pairs_of_units_are_differentiated_as_they_are():
+    settings = ModelConfig("gaussian", activation=("complex-gabor",), width=8, depth=2, features=8)
+    square = problem(mixed)
+    layer = NetworkFeatures.of(ConfiguredNetwork(square, settings), (1.5, 0.7), 0, 2, columns=8).layers[0]
+    x = square.terms[0].points
+    assert torch.equal(layer.derivatives(x, [(1, 0)]), derivatives(layer.__call__, x, [(1, 0)]))
 
 
 @pytest.mark.parametrize(

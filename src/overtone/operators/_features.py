@@ -12,11 +12,9 @@ from torch import Tensor, nn
 
 from overtone._config import ModelConfig
 from overtone._utils.seeding import derive_seed
-from overtone.errors import InputError
 from overtone.nn._build import build_field
-from overtone.nn._networks import Field
-from overtone.nn._networks.mlp import Network
-from overtone.operators._derivatives import MultiIndex, derivatives, multi_indices
+from overtone.operators._derivatives import MultiIndex, derivatives, multi_indices, wave_derivatives
+from overtone.operators._hidden_layer import HiddenLayer, hidden_layer
 from overtone.operators._linear_part import Check, linear_part
 from overtone.signals import Measured, Term
 from overtone.signals._measured import Selected, maps_columns
@@ -70,44 +68,6 @@ class ConfiguredNetwork:
         return build_field(_Shape(self.problem.geometry, scaling), settings, seed)
 
 
-def hidden_layer(network: nn.Module) -> Features:
-    """Return the activations that a network's last linear layer reads, as a function of coordinates.
-
-    Args:
-        network: A field, a network, or any module with an `nn.Linear` that is applied last.
-
-    Raises:
-        InputError: If there is no linear layer.
-    """
-    body = network.body if isinstance(network, Field) else network
-    linears = [m for m in body.modules() if isinstance(m, nn.Linear)]
-    if not linears:
-        raise InputError(
-            "a network whose output is a linear layer",
-            type(network).__name__,
-            "end it with nn.Linear",
-            "network",
-        )
-    # The one that is called last, which need not be the one that was made last.
-    candidates = body.linears[-1:] if isinstance(body, Network) else linears
-
-    def features(x: Tensor) -> Tensor:
-        captured: list[Tensor] = []
-
-        def capture(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-            captured[:] = [inputs[0]]
-
-        handles = [linear.register_forward_pre_hook(capture) for linear in candidates]
-        try:
-            network(x)
-        finally:
-            for handle in handles:
-                handle.remove()
-        return captured[-1]
-
-    return features
-
-
 @final
 @dataclass(frozen=True)
 class NetworkFeatures:
@@ -118,7 +78,7 @@ class NetworkFeatures:
         width: Features in all, without the constant.
     """
 
-    layers: tuple[Features, ...]
+    layers: tuple[HiddenLayer, ...]
     width: int
 
     @staticmethod
@@ -140,7 +100,7 @@ class NetworkFeatures:
             columns: Features in all, at least.
             device: Where the copies are evaluated; where they are built if None.
         """
-        layers: list[Features] = []
+        layers: list[HiddenLayer] = []
         count = 0
         probe = torch.zeros(1, axes, dtype=torch.float64, device="cpu" if device is None else device)
         while count < columns:
@@ -155,6 +115,11 @@ class NetworkFeatures:
         """Return the features (N, F + 1) at points (N, d) on the device of the copies: layers / sqrt(F), and 1."""
         parts = [layer(x) / math.sqrt(self.width) for layer in self.layers]
         return torch.cat([*parts, torch.ones_like(x[:, :1])], dim=1)
+
+    def derivatives(self, points: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
+        """Return (A, N, F + 1) partial derivatives at points (N, d)."""
+        parts = [layer.derivatives(points, indices) / math.sqrt(self.width) for layer in self.layers]
+        return torch.cat([*parts, _constant(points, indices)], dim=2)
 
 
 @final
@@ -195,6 +160,20 @@ class FourierFeatures:
         phase = 2 * math.pi * x @ self.frequencies.to(x.device).T
         scale = math.sqrt(len(self.frequencies))
         return torch.cat([phase.cos() / scale, phase.sin() / scale, torch.ones_like(x[:, :1])], dim=1)
+
+    def derivatives(self, points: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
+        """Return (A, N, 2 m + 1) partial derivatives: each order multiplies by 2 pi b and turns by a quarter."""
+        frequencies = self.frequencies.to(points.device)
+        return torch.cat(
+            [wave_derivatives(self(points)[:, :-1], frequencies, indices), _constant(points, indices)], dim=2
+        )
+
+
+def _constant(points: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
+    """(A, N, 1) derivatives of the feature that is 1 everywhere."""
+    values = [float(not any(index)) for index in indices]
+    column = torch.tensor(values, dtype=torch.float64, device=points.device)
+    return column[:, None, None].expand(-1, len(points), 1)
 
 
 @final

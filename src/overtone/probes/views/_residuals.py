@@ -151,7 +151,7 @@ class SamplesMetric(Metric):
         self._count = len(problem.channels)
         self._transform = GridTransform(grid.shape, grid.spacing, grid.periodic)
         self.bands, self.channels = self._transform.bands, problem.channels
-        self._reference = None if problem.reference is None else problem.reference(grid.coords())
+        self._reference = None if problem.reference is None else real_values(problem.reference(grid.coords()))
         self._data = self._transformed(term.data)
         self.target_power = self._power(self._data)
         self.gain, self.noise_power = self._random_fields()
@@ -180,8 +180,7 @@ class SamplesMetric(Metric):
             row["held_out_error"] = float(self._held_out.loss(lambda _: field))
         shape = self._transform.shape
         row["pictures"] = {"prediction": picture(field, shape, self._count)}
-        if self._reference is not None:
-            known = real_values(self._reference)
+        if (known := self._reference) is not None:
             row["clean_error"] = float(
                 (field - known).square().reshape(len(field), self._count, -1).sum(2).mean()
             )
