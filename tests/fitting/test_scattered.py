@@ -8,6 +8,7 @@ import torch
 
 import overtone as ot
 from overtone import signals
+from overtone.errors import InputError
 from overtone.nn.encodings import Identity
 
 SMALL = {"width": 32, "depth": 2, "features": 32, "lr": 1e-2}
@@ -20,6 +21,15 @@ def striped(samples=300):
 
 def parameters(run):
     return torch.cat([p.detach().flatten() for p in run.network.parameters()])
+
+
+def test_labels_are_not_fitted_by_squared_error_unless_they_are_quantities():
+    x = np.random.default_rng(0).random((60, 2))
+    with pytest.raises(
+        InputError, match=r"got 3 values alone \(0, 1, 2\), which look like labels; pass quantities"
+    ):
+        ot.fit(signals.points(x, np.floor(3 * x[:, 0])), steps=1, **SMALL)
+    assert ot.fit(signals.points(x, np.floor(3 * x[:, 0]), quantities=True), steps=1, bandwidth=1.0, **SMALL)
 
 
 def test_points_are_fitted_watched_and_reported(tmp_path):

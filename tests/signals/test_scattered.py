@@ -1,6 +1,7 @@
 """Samples at scattered places and rows of tables."""
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
@@ -68,6 +69,14 @@ def test_wrong_columns_are_named(tmp_path, inputs, columns, message):
         ([1.0, 1.0], [1.0, 2.0], "expected coordinates that vary, got the same in every row"),
         ([1.0, 2.0], [3.0, 3.0], "expected values that vary, got the same in every row"),
         ([[[1.0]]], [1.0], "expected one row per sample"),
+        ([[0.0, 0.0], [1e13, 1.0]], [1.0, 2.0], "a factor of 1e.13; pass units= with a name for each axis"),
+        (np.float32([1.7e9, 1.7e9 + 600]), [1.0, 2.0], "got 5 places along coordinate, between 1.7e.09 and"),
+        (
+            pd.DataFrame({"t": pd.to_datetime(["2020", "2021"])}),
+            [1.0, 2.0],
+            "convert it to numbers, as .dates -",
+        ),
+        (pd.DataFrame({"t": [1.0, 2]}), pd.Series([1.0, 2], [1, 0]), "got the same index in another order"),
     ],
 )
 def test_what_cannot_be_learned_is_refused(coords, values, message):
@@ -86,3 +95,15 @@ def test_what_cannot_be_learned_is_refused(coords, values, message):
 )
 def test_what_cannot_be_columns_is_refused(coords, values, told):
     assert told in refusal(signals.points, coords, values)
+
+
+def test_scales_and_digits_that_are_lost_are_noted_and_the_advice_works():
+    mixed = [[0.0, 0.0], [1e5, 1.0]]
+    assert "differ by a factor of 1e+05; units=" in signals.points(mixed, [1, 2]).notes[0]
+    assert signals.points(mixed, [1, 2], units=("a", "b")).notes == ()
+    assert signals.points([[0.0, 0.0], [1e13, 1.0]], [1, 2], units=("a", "b")).notes == ()
+    day = 1.7e9 + np.float64([0.0, 86400.0])
+    assert (
+        "distinguishes 675 places along coordinate" in signals.points(day.astype(np.float32), [1, 2]).notes[0]
+    )
+    assert signals.points(day, [1, 2]).notes == ()

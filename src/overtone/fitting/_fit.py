@@ -35,9 +35,10 @@ from overtone.fitting._stopping import FitController, RuleMonitor, make_stopping
 from overtone.fitting._wall_clock import PAGE, WallClock, seconds_after_training
 from overtone.planning import ReasonCode
 from overtone.planning._duration import choice_seconds, machine_seconds, with_trials
+from overtone.planning._labels import is_labelled
 from overtone.planning._reasons import Reason, sentences
 from overtone.probes import Probe
-from overtone.signals import Domain, Geometry, Measured, Signal, validate
+from overtone.signals import Domain, Geometry, Grid, Measured, Signal, validate
 from overtone.signals._measured import ReferenceSamples
 
 G = TypeVar("G", bound=Geometry)
@@ -152,6 +153,7 @@ def fit_on_clock(
     if not resume:
         directory.check_free(overwrite)
     samples = fingerprint(validate(signal))
+    _refuse_labels(signal)
     begun = BegunRun.of(directory, config) if resume else None
     if begun is not None:
         begun.check_samples(samples, signal.name, str(directory.path))
@@ -195,6 +197,19 @@ def fit_on_clock(
     run = _train(prepared, directory, probe, stopping, checkpoint, progress, clock)
     clock.end("measuring")
     return run
+
+
+def _refuse_labels(signal: Signal[Geometry]) -> None:
+    """Refuse scattered labels: squared error would take the third class for three times the first."""
+    if not isinstance(signal.geometry, Grid) and is_labelled(signal):
+        labels = signal.values.unique().tolist()
+        raise InputError(
+            "quantities to learn",
+            f"{len(labels)} values alone ({', '.join(f'{value:.10g}' for value in labels)}), which look like labels",
+            "pass quantities=True to the reader to learn them by squared error, or take the bandwidth of planning.plan "
+            "and train a classifier in your own loop, watched by Probe.of(inputs, labels, network)",
+            signal.name,
+        )
 
 
 def _prepare_on_clock(signal: Signal[G], config: FitConfig, clock: WallClock) -> PreparedFit[G]:

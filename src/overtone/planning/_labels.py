@@ -110,11 +110,13 @@ def is_labelled(signal: Signal[Geometry]) -> bool:
     """Whether a signal has one channel of probable labels: two values, or few whole numbers, each in many samples.
 
     Args:
-        signal: Any signal.
+        signal: Any signal; not one of quantities.
 
     Raises:
         InputError: If one of several channels has them.
     """
+    if signal.quantities:
+        return False
     values = signal.values.cpu().numpy()
     if values.shape[1] == 1:
         return label_values(values[:, 0]) is not None
@@ -133,7 +135,7 @@ def indicators(signal: Signal[Geometry]) -> tuple[Signal[Geometry], tuple[float,
     # Not normalised: the network's outputs are logits.
     none = Normalisation(torch.zeros(count, device="cpu").double(), torch.ones(count, device="cpu").double())
     values = torch.nn.functional.one_hot(inverse, count).double()
-    names = tuple(f"{label:g}" for label in labels.tolist())
+    names = tuple(f"{label:.10g}" for label in labels.tolist())
     made = replace(signal, values=values, channels=names, normalisation=none, peak=1.0, clean=None)
     return made, tuple(labels.tolist())
 
@@ -307,7 +309,7 @@ class _Trials:
 
 def _sentences(plan: ClassPlan) -> list[str]:
     """The plan in sentences."""
-    chosen, names = plan.chosen, ", ".join(f"{label:g}" for label in plan.classes)
+    chosen, names = plan.chosen, ", ".join(f"{label:.10g}" for label in plan.classes)
     text = [
         f"The values are labels of {len(plan.classes)} classes ({names}): networks with one output "
         "per class are judged by cross-entropy, never by squared error of the numbers."

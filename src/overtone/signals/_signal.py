@@ -47,6 +47,7 @@ class Signal(Displayed, Generic[G]):
         ignored: (N,) bool, True for samples used neither for training nor as held-out samples, or None.
         clean: (N, C) noise-free reference, or None.
         notes: Sentences on how the file was read (alpha dropped, orientation applied), for reports.
+        quantities: Whether scattered values that look like labels are numbers to learn by squared error.
 
     Example:
         >>> import numpy as np
@@ -69,6 +70,7 @@ class Signal(Displayed, Generic[G]):
     ignored: Tensor | None = None
     clean: Tensor | None = None
     notes: tuple[str, ...] = field(default=())
+    quantities: bool = False
 
     _display = "signal_display"
 

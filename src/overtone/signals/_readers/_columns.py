@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
@@ -144,7 +145,7 @@ def refuse_labels(values: np.ndarray, names: Sequence[str], location: str) -> No
     for column, name in zip(values.T, names, strict=True):
         distinct = label_values(column)
         if distinct is not None:
-            shown = ", ".join(f"{value:g}" for value in distinct)
+            shown = ", ".join(f"{value:.10g}" for value in distinct)
             raise InputError(
                 "quantities to learn",
                 f"{len(distinct)} values alone in column {name!r} ({shown}), which look like labels",
@@ -162,6 +163,7 @@ def points(
     channels: Sequence[str] | None = None,
     kind: str = "points",
     name: str = "points",
+    quantities: bool = False,
 ) -> Signal[Points]:
     """Create a signal at scattered points.
 
@@ -173,13 +175,16 @@ def points(
         channels: Name of each value; None for the names of a data frame's columns, else numbered names.
         kind: "points" or "table".
         name: Name of the signal in titles.
+        quantities: Whether values that look like labels (two values, or up to ten whole numbers, each in ten rows or
+            more) are numbers to learn by squared error, which `fit` refuses otherwise.
 
     Returns:
         The signal, without held-out samples.
 
     Raises:
-        InputError: If shapes do not match, a number is not finite, all positions coincide or all values are
-            equal.
+        InputError: If shapes do not match, a number is not finite, all positions coincide, all values are equal,
+            single precision does not distinguish the positions, the two data frames have the same rows in another
+            order, or axes of one unit differ in length by more than 1e12.
 
     Example:
         >>> from overtone import signals
@@ -187,6 +192,7 @@ def points(
         >>> wells.geometry.samples, wells.geometry.extent
         (3, (3.0, 4.0))
     """
+    _check_rows(coords, values)
     (positions, lost, axis_names), (numbers, notes, columns) = (
         _columns(coords, "coords"),
         _columns(values, "values"),
@@ -225,12 +231,14 @@ def points(
         if len(set(axis_units)) == axes
         else tuple(f"coordinate {a + 1}" for a in range(axes))
     )
+    notes = (*notes, *_resolution_notes(positions, labels, name), *_scale_notes(positions, axis_units, name))
     for part, said in ((positions, labels), (numbers, names)):
         summary = summarise(part)
         notes = (*notes, *sentinel_notes(part, summary.low, summary.high, said))
     return Signal(
         values=numbers,
         geometry=Points(positions.double(), axis_units),
+        quantities=quantities,
         kind=kind,
         name=name,
         channels=names,
@@ -241,9 +249,86 @@ def points(
     )
 
 
+_PLACES, _FEW_PLACES = 100, 10_000
+"""Places along an axis that single precision must distinguish, and from how many on nothing is said about it."""
+
+_RATIO, _LARGE_RATIO = 1e12, 1e3
+"""Largest ratio of the lengths of axes that share a scale, and the ratio above which it is noted."""
+
+
+def _resolution_notes(positions: Tensor, labels: Sequence[str], name: str) -> list[str]:
+    """Notes on coordinates in single precision that lie far from 0, as Unix times do, so that digits are lost."""
+    notes = []
+    summary = summarise(positions)
+    for axis, label in enumerate(labels):
+        if positions.dtype.itemsize > 4 or not positions.is_floating_point():
+            break
+        low, high = float(summary.low[axis]), float(summary.high[axis])
+        # The distance of neighbouring numbers: eps times the power of two below.
+        step = torch.finfo(positions.dtype).eps * 2.0 ** (math.frexp(max(abs(low), abs(high)))[1] - 1)
+        places = (high - low) / step if step > 0 else math.inf
+        if 0 < places < _PLACES:
+            raise InputError(
+                f"coordinates of which single precision distinguishes {_PLACES} places or more",
+                f"{places:.0f} along {label}, between {low:.9g} and {high:.9g}",
+                "pass float64, or subtract the smallest before they are converted",
+                name,
+            )
+        if 0 < places < _FEW_PLACES:
+            notes.append(
+                f"single precision distinguishes {places:.0f} places along {label}; pass float64 if it had more digits"
+            )
+    return notes
+
+
+def _scale_notes(positions: Tensor, units: Sequence[str], name: str) -> list[str]:
+    """Notes on axes of one unit, which share a scale, of very different lengths."""
+    lengths = (positions.double().amax(0) - positions.double().amin(0)).tolist()
+    notes = []
+    for unit in dict.fromkeys(units):
+        axes = [a for a, u in enumerate(units) if u == unit and lengths[a] > 0]
+        if len(axes) < 2:
+            continue
+        ratio = max(lengths[a] for a in axes) / min(lengths[a] for a in axes)
+        if not ratio <= _RATIO:
+            raise InputError(
+                f"axes of the unit {unit!r}, which share a scale, of similar lengths",
+                f"lengths that differ by a factor of {ratio:.2g}",
+                "pass units= with a name for each axis that has a scale of its own",
+                name,
+            )
+        if ratio > _LARGE_RATIO:
+            notes.append(
+                f"axes of the unit {unit!r} share a scale, though their lengths differ by a factor of {ratio:.2g}; "
+                "units= with a name for each gives each its scale"
+            )
+    return notes
+
+
+def _check_rows(coords: Any, values: Any) -> None:
+    """Refuse two data frames whose rows have the same labels in another order: they are paired by position."""
+    if not all(hasattr(getattr(one, "index", None), "equals") for one in (coords, values)):
+        return
+    first, second = coords.index, values.index
+    if not first.equals(second) and first.sort_values().equals(second.sort_values()):
+        raise InputError(
+            "coords and values with their rows in one order",
+            "the same index in another order",
+            "pass values.loc[coords.index], or to_numpy() of both if the order is right as it is",
+            "values",
+        )
+
+
 def _columns(numbers: Any, location: str) -> tuple[Tensor, tuple[str, ...], tuple[str, ...] | None]:
     """Convert numbers to (N, columns); also return notes on losses, and the names of the columns or None."""
-    array = extract_labels(numbers, None, location)
+    try:
+        array = extract_labels(numbers, None, location)
+    except InputError as refused:
+        if not refused.do.startswith("make it the index"):
+            raise
+        # An index is no coordinate of scattered samples.
+        do = "convert it to numbers, as (dates - dates.min()).dt.total_seconds()"
+        raise InputError(refused.expected, refused.got, do, location) from refused
     names: tuple[str, ...] | None = None
     notes: tuple[str, ...] = ()
     if array is not None:
@@ -334,6 +419,7 @@ def table(
         channels=targets,
         kind="table",
         name=existing_file(path).name,
+        quantities=quantities,
     )
     column_notes = [note for place in coordinates for note in place.notes] + [
         note for _, part in read_columns for note in part
