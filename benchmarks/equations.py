@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import math
 import time
@@ -40,7 +41,7 @@ def value(solution: Callable[[Tensor], Tensor]):
 ENDS = [[0.0], [1.0]]
 UNIT = ((0.0, 1.0),)
 SQUARE = ((0.0, 1.0), (0.0, 1.0))
-POINTS, PLANE, FACE = 400, 500, 40
+POINTS, PLANE, DENSE, FACE = 400, 500, 1500, 40
 
 
 def line(residual, solution, domain=UNIT, points=POINTS, boundary=None, **options):
@@ -50,9 +51,9 @@ def line(residual, solution, domain=UNIT, points=POINTS, boundary=None, **option
     return replace(problem, reference=solution)
 
 
-def plane(residual, solution, domain=SQUARE, extra=None, faces=None, **options):
+def plane(residual, solution, domain=SQUARE, extra=None, faces=None, points=PLANE, **options):
     places = operators.faces(domain, FACE) if faces is None else faces
-    terms = {"equation": (residual, PLANE), "boundary": (value(solution), places), **(extra or {})}
+    terms = {"equation": (residual, points), "boundary": (value(solution), places), **(extra or {})}
     problem = operators.equation(terms, domain, **options)
     return replace(problem, reference=solution)
 
@@ -210,7 +211,7 @@ def cubic():
     return line(residual, solution)
 
 
-def plane_wave(waves, stretched=0.0):
+def plane_wave(waves, stretched=0.0, points=PLANE, side=FACE):
     """Helmholtz equation in a square; `stretched` makes the wave number depend on place."""
     k = TAU * waves
 
@@ -227,7 +228,7 @@ def plane_wave(waves, stretched=0.0):
         total = second(u[:, 0], x, 0) + second(u[:, 0], x, 1) + (slope0**2 + slope1**2) * u[:, 0] - bend
         return total / k**2
 
-    return plane(residual, solution)
+    return plane(residual, solution, points=points, faces=operators.faces(SQUARE, side))
 
 
 def wave(periods):
@@ -408,8 +409,20 @@ SECOND_SEALED = {
 }
 """Problems that were written when the first sealed ones had been looked at, and opened once."""
 
+SQUARES = {
+    f"{waves} wavelengths{', varying speed' if stretched else ''}": functools.partial(
+        # With a varying speed the phase runs as many cycles along x in all.
+        *(plane_wave, waves / (1 + stretched), stretched),
+        # 500 points are three per wavelength and axis at 8 wavelengths.
+        *((DENSE, 2 * FACE) if waves == 8 else (PLANE, FACE)),
+    )
+    for stretched in (0.0, 0.4)
+    for waves in (2, 4, 8)
+}
+"""Helmholtz equations in squares, homogeneous and not, whose grids have two seeds."""
+
 NONLINEAR = {"cubic", "Burgers"}
-LINEAR = {*DESIGN, *SEALED, *SECOND_SEALED} - NONLINEAR - {"Allen-Cahn"}
+LINEAR = {*DESIGN, *SEALED, *SECOND_SEALED, *SQUARES} - NONLINEAR - {"Allen-Cahn"}
 """Allen-Cahn is in no mean: it must be answered with "cannot tell"."""
 
 STEPS, SEEDS = {1: 1000, 2: 700}, (0, 1)
@@ -425,7 +438,10 @@ LADDER = {1: (0.5, 1.0, 2.0, 4.0, 8.0, 16.0), 2: (0.25, 0.5, 1.0, 2.0, 4.0)}
 """Standard deviations among which is chosen, in cycles per domain, by number of axes."""
 
 GRID = {1: LADDER[1], 2: (0.25, 0.5, 1.0, 2.0)}
-"""Those of the trained grid: in squares without the highest, which no choice takes."""
+"""Those of the trained grid: in squares without the highest, which no choice of the first lists takes."""
+
+HIGHER = (0.5, 1.0, 2.0, 4.0)
+"""Those of the trained grid of Helmholtz equations in squares."""
 
 TIMED = 30
 """Steps by which the time of a training is measured."""

@@ -1,6 +1,5 @@
 """Comparisons on an equation: the same points for all, judged by the solution or by points held out."""
 
-from dataclasses import replace
 from types import SimpleNamespace
 
 import numpy as np
@@ -11,7 +10,10 @@ import overtone as ot
 from overtone.comparing._equation import KERNEL, SPECTRAL, EquationTask
 from overtone.comparing._measured import networks_of
 from overtone.comparing._statistics import MEAN
+from overtone.comparing._truth import FieldErrors, true_errors
+from overtone.comparing._wording import truth_sentence
 from overtone.errors import InputError
+from overtone.fitting._fit import with_known_solution
 from overtone.operators._kernel import FREQUENCIES, zero_field
 from overtone.planning import Budget
 from tests.operators.problems import TAU, helmholtz
@@ -30,8 +32,8 @@ def truth(x):
 
 
 def test_the_kernel_solution_wins_on_a_wave(tmp_path):
-    problem = replace(helmholtz(WAVES, points=60), reference=truth)
-    result = ot.compare(problem, tmp_path / "all", candidates=(), budget=Budget(steps=50), seeds=1)
+    problem, options = helmholtz(WAVES, points=60), {"candidates": (), "budget": Budget(steps=50), "seeds": 1}
+    result = ot.compare(problem, tmp_path / "all", reference=truth, **options)
     assert result.winner in (KERNEL, SPECTRAL)
     assert {score.name for score in result.scores} == {MEAN, KERNEL, SPECTRAL, "mlp"}
     assert min(score.mean for score in result.scores[:2]) > 100
@@ -40,6 +42,70 @@ def test_the_kernel_solution_wins_on_a_wave(tmp_path):
     page = result.report().read_text(encoding="utf-8")
     assert "points for training" in page
     assert "The solution of each candidate" in page
+    best, *_, last = result.truth.candidates
+    assert {one.name for one in result.truth.candidates} == {score.name for score in result.scores}
+    assert best.error < 1e-5
+    assert best.regret == 1
+    assert last.error >= 0.9
+    # Amplitudes of the error of the zero field are those of the solution.
+    zero = next(one for one in result.truth.candidates if one.name == MEAN)
+    assert zero.bands == pytest.approx(result.truth.solution)
+    assert float(np.square(zero.bands).sum()) == pytest.approx(1)
+    assert result.verdict[3].startswith("The ")
+    assert "Do residuals rank as true errors do?" in page
+    assert "Held-out residual" in page
+    assert result.errors_plot().describe().startswith("Error by frequency")
+
+
+def test_candidates_that_residuals_put_in_the_wrong_order_are_named():
+    fields = {
+        "a": [FieldErrors(0.01, 0.4, (0.4, 0.0)), FieldErrors(0.01, 0.1, (0.1, 0.0))],
+        "b": [FieldErrors(0.02, 0.05, (0.05, 0.0))],
+        "exact": [FieldErrors(1e-9, 1e-12, (0.0, 0.0))],
+        "as exact": [FieldErrors(1e-10, 1e-9, (0.0, 0.0))],
+    }
+    truths = true_errors({name: fields[name] for name in ("a", "b")}, (0.0, 1.0, 2.0), (1.0, 0.0), "Hz")
+    assert truths.reversals == (("a", "b"),)
+    assert truths.by_residual.regret == pytest.approx(4)
+    assert truths.candidates[1].bands[0] == pytest.approx(((0.4**2 + 0.1**2) / 2) ** 0.5)
+    sentence = truth_sentence(truths)
+    assert sentence.startswith("By residuals a would be taken, whose error of 0.2 is 4 times that of b.")
+    assert sentence.endswith("a before b.")
+    solved = true_errors(
+        {name: fields[name] for name in ("exact", "as exact")}, (0.0, 1.0, 2.0), (1.0, 0.0), "Hz"
+    )
+    assert solved.reversals == ()
+    assert truth_sentence(solved).startswith(
+        "The candidate of the least residual, as exact, has about the least"
+    )
+    del fields["a"]
+    assert truth_sentence(true_errors({"b": fields["b"]}, (0.0, 1.0), (1.0,), "Hz")).startswith(
+        "The least residual"
+    )
+
+
+def test_a_solution_known_at_points_judges_there():
+    x = torch.linspace(0, 1, 40, dtype=torch.float64)[:, None]
+    problem = with_known_solution(helmholtz(WAVES, points=60), (x, truth(x)))
+    task = EquationTask.of(problem, 0.2, 0)
+    result = task.result(lambda at: truth(at) + 0.1, 0.0)
+    np.testing.assert_allclose(result.squares, 0.01)
+    assert len(task.cells()) == 40
+    assert len(set(task.cells().tolist())) == 40
+    assert task.known_field is None
+    assert task.peak == pytest.approx(float(truth(x).max() - truth(x).min()))
+    (only,) = task.true_errors({"shifted": [result]}).candidates
+    assert only.error == pytest.approx(0.1 * 40**0.5 / float(truth(x).norm()))
+    # A constant has the lowest band alone.
+    assert only.bands[0] > 10 * max(only.bands[2:])
+
+
+def test_only_equations_have_a_reference_of_their_own():
+    signal = ot.signals.synthetic.harmonics([3.0], samples=64)
+    with pytest.raises(InputError, match="a reference of an equation, got one of samples"):
+        ot.compare(signal, reference=truth)
+    with pytest.raises(TypeError, match="compare\\(\\) got an unexpected keyword argument 'referenz'"):
+        ot.compare(signal, referenz=truth)
 
 
 def test_bandwidths_are_chosen_from_the_points_that_candidates_get_with_units_that_have_derivatives(

@@ -7,7 +7,7 @@ import tempfile
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, final
+from typing import Any, TypedDict, Unpack, final
 
 import numpy as np
 import torch
@@ -38,12 +38,20 @@ from overtone.comparing._task import DEFAULT_BUDGET, MIN_STEPS, ComparisonTask, 
 from overtone.comparing._wording import budget_words
 from overtone.comparing._worker import prediction_path
 from overtone.errors import InputError, RunError
+from overtone.fitting._fit import Reference, with_known_solution
 from overtone.fitting._prepare import find_device, hold_out
 from overtone.planning import Budget
 from overtone.signals import Grid, Measured, Signal, require_grid
 
 MAX_SEEDS = 10_000
 """Maximum number of repetitions of a candidate."""
+
+
+class KnownSolution(TypedDict, total=False):
+    """The solution of an equation, as a keyword of `compare`."""
+
+    reference: Reference | None
+
 
 FUNCTION = "overtone.comparing._worker:run_candidate"
 
@@ -66,6 +74,7 @@ def compare(
     workers: Workers | None = None,
     progress: bool = False,
     choose: Choosing | str | None = None,
+    **solution: Unpack[KnownSolution],
 ) -> ComparisonResult:
     """Fit networks, kernel regression and interpolation to the same samples, and compare them on held-out samples.
 
@@ -82,7 +91,7 @@ def compare(
             groups are held out; candidates are networks and classical reconstructions, judged by the reference picture
             if it is known, else by held-out measurements. Of an equation (`operators.equation`) points of each term are
             held out; candidates are networks, the zero field, the kernel solution and, of linear equations on a line or
-            in a plane, Chebyshev collocation, judged by the solution if it is known (`reference` of the problem), else
+            in a plane, Chebyshev collocation, judged by the solution if it is known (`reference`), else
             by held-out points.
         out: Directory; a temporary one if None.
         candidates: Further networks by name: an encoding (gaussian, positional, hash-grid, ...) before ReLU, or an
@@ -99,6 +108,9 @@ def compare(
         progress: Whether to report finished parts on stderr.
         choose: "thorough" tries several bandwidths of each network for real, for a quarter of a run in all; "quick"
             does not. None is thorough.
+        **solution: `reference` of an equation: its solution where it is known, to judge by, a function from points (N, d)
+            to values (N, C), or a pair of points and values. It is never trained on. The result then has errors by band
+            and regrets beside the residuals (`truth`), and says where residuals rank otherwise.
 
     Returns:
         The comparison.
@@ -115,6 +127,10 @@ def compare(
             ...
         overtone.errors.InputError: candidates: expected candidates out of mlp, basic, ...
     """
+    for name in solution.keys() - KnownSolution.__optional_keys__:
+        raise TypeError(f"compare() got an unexpected keyword argument {name!r}")
+    if (reference := solution.get("reference")) is not None:
+        signal = with_known_solution(signal, reference)
     if isinstance(signal, Measured):
         from overtone.comparing._measured_compare import compare_measured
 

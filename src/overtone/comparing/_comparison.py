@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, final
@@ -14,13 +14,15 @@ from overtone._utils.optional import require_extra
 from overtone.comparing._measured import MeasuredTask
 from overtone.comparing._statistics import ComparisonVerdict, Margin, Score
 from overtone.comparing._task import ComparisonTask
-from overtone.comparing._wording import verdict_sentences
+from overtone.comparing._truth import TrueErrors
+from overtone.comparing._wording import truth_sentence, verdict_sentences
+from overtone.errors import InputError
 from overtone.planning import Budget
 
 if TYPE_CHECKING:
     import plotly.graph_objects as go
 
-    from overtone.comparing._plots import CandidateCost, CandidateQuality
+    from overtone.comparing._plots import CandidateCost, CandidateQuality, ErrorsByBand
 
 
 @final
@@ -37,6 +39,7 @@ class ComparisonResult(Displayed):
         decision: The winner and the facts that determine it.
         predictions: (N, C) prediction of each candidate's first seed.
         failed: Errors of candidates without a score, by name.
+        truth: Residuals, errors and regrets against the known solution of an equation; None without one.
     """
 
     path: Path
@@ -47,6 +50,7 @@ class ComparisonResult(Displayed):
     decision: ComparisonVerdict
     predictions: Mapping[str, np.ndarray]
     failed: Mapping[str, str]
+    truth: TrueErrors | None = None
 
     _display = "comparison_display"
 
@@ -68,8 +72,9 @@ class ComparisonResult(Displayed):
 
     @property
     def verdict(self) -> list[str]:
-        """Sentences on the winner, its lead, and whether a network is recommended."""
-        return verdict_sentences(self.decision, self.scores, self.margins, self.judged)
+        """Sentences on the winner, its lead, whether a network is recommended, and how residuals rank (if known)."""
+        sentences = verdict_sentences(self.decision, self.scores, self.margins, self.judged)
+        return sentences if self.truth is None else [*sentences, truth_sentence(self.truth)]
 
     def quality_plot(self) -> CandidateQuality:
         """Return the plot of each candidate's quality with its interval.
@@ -88,6 +93,27 @@ class ComparisonResult(Displayed):
         from overtone.comparing._plots import CandidateCost
 
         return CandidateCost(self.scores, self.judged)
+
+    def errors_plot(self, names: Sequence[str] | None = None) -> ErrorsByBand:
+        """Return the plot of errors by frequency beside the known solution of an equation.
+
+        Args:
+            names: Candidates that are shown, all if None.
+
+        Raises:
+            InputError: If no solution was passed.
+        """
+        require_extra("reports")
+        from overtone.comparing._plots import ErrorsByBand
+
+        if self.truth is None:
+            raise InputError(
+                "a comparison with a known solution",
+                "one without",
+                "pass reference= to compare, of an equation",
+                "errors_plot",
+            )
+        return ErrorsByBand(self.truth, names or [one.name for one in self.truth.candidates])
 
     def quality_figure(self) -> go.Figure:
         """Return `quality_plot` as a Plotly figure."""

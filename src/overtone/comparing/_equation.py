@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, final
@@ -17,23 +17,46 @@ from torch import Tensor
 from overtone._config import ModelConfig
 from overtone.comparing._candidates import NetworkCandidate
 from overtone.comparing._measured import MeasuredResult, MeasuredTask
-from overtone.comparing._statistics import MEAN
+from overtone.comparing._statistics import CELLS, MEAN
+from overtone.comparing._truth import FieldErrors, TrueErrors, true_errors
 from overtone.errors import InputError
-from overtone.fitting._equation import CHUNK, differentiable, equation_fingerprint
+from overtone.fitting._equation import CHUNK, differentiable, equation_fingerprint, relative_residual
 from overtone.fitting._measured import FEATURES, WIDTH
 from overtone.fitting._measured_split import split_measured
 from overtone.operators._balance import common_weights, ladder_solution, weighted
 from overtone.operators._kernel import zero_field
 from overtone.operators._linear_part import checks
 from overtone.operators._spectral import spectral_solution
-from overtone.probes.views._solution import solution_lattice
+from overtone.probes._view import MetricView
+from overtone.probes.views._solution import real_values, solution, solution_lattice
 from overtone.signals import Grid, Measured
+from overtone.signals._measured import ReferenceSamples
 
 if TYPE_CHECKING:
     from overtone.fitting import Run
 
 KERNEL, SPECTRAL = "kernel solution", "spectral solution"
 """The baselines."""
+
+
+@final
+@dataclass(frozen=True)
+class _Solution:
+    """A known solution: its values on the grid, or at points of its own, and the view of errors by band there."""
+
+    view: MetricView
+    values: Tensor
+    points: Tensor | None
+
+    @property
+    def power(self) -> float:
+        """Power of the solution in all bands; 1 of the zero field."""
+        return float(self.view.metric.target_power.sum()) or 1.0
+
+
+def _values(field: Callable[[Tensor], Tensor], places: Tensor) -> Tensor:
+    with torch.no_grad():
+        return torch.cat([field(x).double() for x in places.split(CHUNK)])
 
 
 @final
@@ -102,11 +125,59 @@ class EquationTask(MeasuredTask):
             seconds: Time to make it.
             **others: Further attributes of the result.
         """
-        with torch.no_grad():
-            parts = [field(x).double() for x in self.grid.coords().split(CHUNK)]
-        outputs = torch.cat(parts)
-        squares = self._residuals(field) if self.signal.reference is None else self.errors(outputs)
-        return MeasuredResult(outputs, seconds, squares=squares, **others)
+        outputs = _values(field, self.grid.coords())
+        if self._solution is None:
+            return MeasuredResult(outputs, seconds, squares=self._residuals(field), **others)
+        known = self._solution
+        at_places = outputs if known.points is None else _values(field, known.points)
+        difference = at_places - known.values
+        squares = difference.square().sum(1).numpy() / len(self.signal.channels)
+        size = float(known.values.norm())
+        amplitudes = np.sqrt(known.view.compare(at_places)["residual_power"].sum(1) / known.power)
+        truth = FieldErrors(
+            relative_residual(self.held_out, field),
+            float(difference.norm()) / (size or 1.0),
+            tuple(amplitudes.tolist()),
+        )
+        return MeasuredResult(outputs, seconds, squares=squares, truth=truth, **others)
+
+    @functools.cached_property
+    def _solution(self) -> _Solution | None:
+        """The solution where it is known, and the view that measures errors by band there."""
+        reference = self.signal.reference
+        if reference is None:
+            return None
+        view = solution(self.signal)
+        if isinstance(reference, ReferenceSamples):
+            return _Solution(view, reference.values.double(), reference.points)
+        return _Solution(view, real_values(reference(self.grid.coords())), None)
+
+    def true_errors(self, results: Mapping[str, Sequence[MeasuredResult]]) -> TrueErrors | None:
+        """Return the errors of candidates against the known solution, None without one."""
+        known = self._solution
+        if known is None:
+            return None
+        fields = {name: [one.truth for one in every if one.truth] for name, every in results.items()}
+        bands = known.view.metric.bands
+        amplitudes = np.sqrt(known.view.metric.target_power.sum(1) / known.power)
+        unit = self.signal.geometry.frequency_unit
+        return true_errors(fields, bands.edges, amplitudes.tolist(), unit)
+
+    @property
+    def known_field(self) -> Tensor | None:
+        """(P, outputs) the reference on the grid; None where it is known at points alone."""
+        return None if self._solution is None or self._solution.points is not None else self._solution.values
+
+    def cells(self) -> NDArray[np.int64]:
+        """Return (M,) the group of each error: boxes of neighbouring places."""
+        if self._solution is None or self._solution.points is None:
+            return super().cells()
+        geometry = self.signal.geometry
+        side = max(1, round(CELLS ** (1 / geometry.axes)))
+        origin, extent = np.array(geometry.origin), np.array(geometry.extent)
+        parts = np.floor((self._solution.points.numpy() - origin) / extent * side).astype(np.int64)
+        boxes: NDArray[np.int64] = parts.clip(0, side - 1) @ side ** np.arange(geometry.axes)
+        return boxes
 
     def _residuals(self, field: Callable[[Tensor], Tensor]) -> NDArray[np.float64]:
         """Squared residuals of all held-out points, weighted so that their mean is the loss."""
@@ -135,9 +206,8 @@ class EquationTask(MeasuredTask):
     @property
     def peak(self) -> float:
         """The value that a PSNR refers to: the range of the solution, or the residual of the zero field."""
-        if self.signal.reference is not None:
-            known = self.signal.reference(self.grid.coords())
-            return float(known.max() - known.min())
+        if self._solution is not None:
+            return float(self._solution.values.max() - self._solution.values.min())
         return float(np.sqrt(self._residuals(zero_field(self.signal)).mean()))
 
     @functools.cached_property

@@ -19,6 +19,7 @@ from overtone.baselines import reconstruct
 from overtone.comparing._candidates import NetworkCandidate, network_candidates
 from overtone.comparing._statistics import MEAN, grid_cells
 from overtone.comparing._task import network_budget
+from overtone.comparing._truth import FieldErrors, TrueErrors
 from overtone.errors import InputError
 from overtone.fitting._measured import (
     FEATURES,
@@ -126,6 +127,22 @@ class MeasuredTask(ABC):
         Args:
             seed: Seed of inner splits and features.
         """
+
+    def true_errors(self, results: Mapping[str, Sequence[MeasuredResult]]) -> TrueErrors | None:
+        """Return the errors of candidates against the known solution of an equation, else None.
+
+        Args:
+            results: Per candidate, one per seed.
+        """
+        del results
+        return None
+
+    @property
+    def known_field(self) -> Tensor | None:
+        """(P, outputs) the reference on the grid, where it is known there."""
+        if self.signal.reference is None:
+            return None
+        return as_outputs(self.signal.reference(self.grid.coords()))
 
     @property
     def noisy(self) -> bool:
@@ -272,6 +289,7 @@ class MeasuredResult:
         steps: Of a network.
         note: How it ended.
         squares: (M,) squared errors, where outputs at samples do not give them.
+        truth: Residual and errors, where the solution of an equation is known.
     """
 
     outputs: Tensor
@@ -280,6 +298,7 @@ class MeasuredResult:
     steps: int | None = None
     note: str = ""
     squares: NDArray[np.float64] | None = None
+    truth: FieldErrors | None = None
 
 
 def networks_of(names: Sequence[str]) -> dict[str, NetworkCandidate]:

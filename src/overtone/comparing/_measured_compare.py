@@ -27,7 +27,6 @@ from overtone.comparing._measured import (
 from overtone.comparing._wording import budget_words
 from overtone.errors import RunError
 from overtone.fitting._equation import is_equation
-from overtone.fitting._measured import as_outputs
 from overtone.planning import Budget
 from overtone.probes.views._solution import picture
 from overtone.signals import Measured
@@ -120,7 +119,9 @@ def _judged(
         first = next(iter(every.values()))
         predictions[name] = picture(first.outputs.double(), grid.shape, channels)
         report(f"{name}: {number(decibels_of(task, errors[name]))} dB")
-    if task.signal.reference is not None:
-        known = as_outputs(task.signal.reference(grid.coords()))
+    if (known := task.known_field) is not None:
         predictions["reference"] = picture(known.double(), grid.shape, channels)
-    return conclude(folder, task, budget, results, scores, errors, task.cells(), predictions, failed)
+    compared = conclude(folder, task, budget, results, scores, errors, task.cells(), predictions, failed)
+    return replace(
+        compared, truth=task.true_errors({name: [*every.values()] for name, every in by_seed.items()})
+    )

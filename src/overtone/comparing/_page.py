@@ -9,7 +9,7 @@ import numpy as np
 
 from overtone._utils.text import count, decibels, number
 from overtone.comparing._measured import MeasuredTask
-from overtone.comparing._statistics import Score
+from overtone.comparing._statistics import MEAN, Score
 from overtone.comparing._wording import budget_words
 from overtone.planning._reasons import sentences
 from overtone.plots import _encode as encode
@@ -30,6 +30,7 @@ from overtone.reports._page import render, write_html
 if TYPE_CHECKING:
     from overtone.comparing._comparison import ComparisonResult
     from overtone.comparing._task import ComparisonTask
+    from overtone.comparing._truth import TrueErrors
 
 SHOWN = 6
 """Number of plotted candidates, best first; the best without a network is always among them."""
@@ -143,6 +144,7 @@ def measured_pictures(comparison: ComparisonResult, task: MeasuredTask) -> Block
 
 
 QUESTIONS = ("Which is best?", "By how much?", "Is a network recommended?")
+TRUTH = "Do residuals rank as true errors do?"
 
 
 def write_page(comparison: ComparisonResult, out: Path) -> Path:
@@ -175,11 +177,15 @@ def candidates_page(comparison: ComparisonResult) -> Page:
         f"{count(train)} {noisy} for training, {count(held_out)} held out. "
         f"Each network and seed has {budget_words(comparison.budget)}."
     )
+    verdict, ranking = comparison.verdict, []
+    if comparison.truth is not None:
+        *verdict, last = verdict
+        ranking = [(TRUTH, last)]
     # If no candidate is better than the mean, one sentence answers all questions.
-    if len(comparison.verdict) == len(QUESTIONS):
-        answers = list(zip(QUESTIONS, comparison.verdict, strict=True))
+    if len(verdict) == len(QUESTIONS):
+        answers = list(zip(QUESTIONS, verdict, strict=True)) + ranking
     else:
-        answers = [("What to do?", " ".join(comparison.verdict))]
+        answers = [("What to do?", " ".join(verdict)), *ranking]
     caption = "Intervals of 90 % over seeds; candidates without a seed have none."
     lead = PlotBlock("quality", "Held-out quality", caption, comparison.quality_figure())
     table = TableBlock(
@@ -199,6 +205,7 @@ def candidates_page(comparison: ComparisonResult) -> Page:
     )
     sections = [
         Section("pictures", "Reconstructions", [reconstructions(comparison)]),
+        *([] if comparison.truth is None else [truth_section(comparison, comparison.truth)]),
         Section("numbers", "In numbers", [table, price], pair=True),
         Section(
             "how",
@@ -215,6 +222,31 @@ def candidates_page(comparison: ComparisonResult) -> Page:
         ),
     ]
     return Page(f"{signal.name}: candidates compared", subtitle, answers, tiles, lead, sections)
+
+
+def truth_section(comparison: ComparisonResult, truth: TrueErrors) -> Section:
+    """Return errors by band and regrets of candidates whose solution is known, beside their residuals.
+
+    Args:
+        comparison: The comparison.
+        truth: Residuals and errors.
+    """
+    order = sorted(truth.candidates, key=lambda one: one.residual)
+    rows = [
+        (one.name, f"{order.index(one) + 1}", number(one.error), number(one.regret), number(one.residual))
+        for one in truth.candidates
+    ]
+    head = ("Candidate", "Rank by residual", "Relative error", "Over the least error", "Held-out residual")
+    table = TableBlock("Errors and residuals, least error first", rows, head, numeric=True)
+    # All of the solution is left by the zero field.
+    shown = [one.name for one in truth.candidates if one.name != MEAN][:SHOWN]
+    caption = "Where a line is below the solution's, this frequency is learned. Root mean square over seeds."
+    fig = comparison.errors_plot(shown).plotly()
+    return Section(
+        "truth",
+        "Against the known solution",
+        [PlotBlock("errors", "Error by frequency", caption, fig), table],
+    )
 
 
 def _row(score: Score) -> tuple[str, str, str, str, str]:

@@ -11,8 +11,10 @@ import xarray
 
 from overtone._utils.text import decibels, number
 from overtone.comparing._statistics import Score
+from overtone.comparing._truth import TrueErrors
 from overtone.plots import Plot
 from overtone.plots import _style as style
+from overtone.plots._bands import centres, title
 
 KINDS = (("network", True, style.PREDICTION, "circle"), ("no network", False, style.RESIDUAL, "diamond"))
 
@@ -129,6 +131,57 @@ class CandidateCost(Plot):
             f"the fastest, {fastest.candidate.item()}, {number(float(fastest.seconds))} s."
         )
 
+
+@final
+class ErrorsByBand(Plot):
+    """Amplitude of each candidate's error by frequency, beside that of the known solution.
+
+    Args:
+        truth: Residuals and errors.
+        names: Candidates that are shown.
+
+    Attributes:
+        data: As `TrueErrors.dataset`.
+    """
+
+    def __init__(self, truth: TrueErrors, names: Sequence[str]) -> None:
+        self.data = truth.dataset.sel(candidate=list(names))
+
+    def plotly(self) -> go.Figure:
+        """Draw amplitudes on logarithmic axes."""
+        fig = style.canvas(400)
+        x = centres(self.data)
+        lines = {"solution": (self.data.solution.values, style.TARGET, 3.0)}
+        for name, colour in zip(self.data.candidate.values.tolist(), style.RUNS, strict=False):
+            lines[name] = (self.data.error.sel(candidate=name).values, colour, 1.5)
+        for name, (values, colour, width) in lines.items():
+            fig.add_scatter(
+                x=x,
+                y=style.positive_only(values),
+                name=name,
+                mode="lines",
+                line={"color": colour, "width": width},
+            )
+        fig.update_xaxes(**style.log_axis(float(x[0]), float(x[-1]), title(self.data)))
+        shown = np.concatenate([values for values, _, _ in lines.values()])
+        high = float(np.nanmax(shown, initial=SMALLEST))
+        low = float(np.nanmin(shown[shown > SMALLEST * high], initial=high))
+        fig.update_yaxes(**style.log_axis(low, high, "Amplitude, part of the solution's", 0.1))
+        return fig
+
+    def describe(self) -> str:
+        """Name the best candidate's band of the largest error."""
+        best = self.data.isel(candidate=0)
+        worst = int(np.argmax(best.error.values))
+        low, high = (number(float(edge[worst])) for edge in (best.band_low, best.band_high))
+        name = best.candidate.item()
+        return (
+            f"Error by frequency: that of {name} is largest from {low} to {high} {self.data.frequency_unit}."
+        )
+
+
+SMALLEST = 1e-8
+"""Smallest amplitude that is drawn, as a part of the largest."""
 
 SIDES = ("top center", "bottom center", "middle right", "middle left")
 """Positions of a label, in order of preference."""

@@ -6,7 +6,11 @@ from collections.abc import Mapping, Sequence
 
 from overtone._utils.text import number, plural
 from overtone.comparing._statistics import MEAN, ComparisonVerdict, Margin, Score
+from overtone.comparing._truth import CLEARLY, TrueErrors
 from overtone.planning import Budget
+
+PAIRS = 3
+"""Pairs of candidates in the wrong order that are named."""
 
 
 def budget_words(budget: Budget) -> str:
@@ -46,6 +50,29 @@ def verdict_sentences(
         few = ", ".join(f"{name} {plural(steps, 'step')}" for name, steps in verdict.undertrained.items())
         texts[-1] += f" Networks with too few steps for a verdict: {few}. Allow more time."
     return texts
+
+
+def truth_sentence(truth: TrueErrors) -> str:
+    """Return whether residuals rank the candidates as errors against the known solution do.
+
+    Args:
+        truth: Residuals and errors.
+    """
+    best, taken = truth.candidates[0], truth.by_residual
+    if taken is best:
+        text = f"The least residual and the least error ({number(best.error)}) are both those of {best.name}"
+    elif taken.regret <= CLEARLY:
+        text = f"The candidate of the least residual, {taken.name}, has about the least error ({number(taken.error)})"
+    else:
+        text = (
+            f"By residuals {taken.name} would be taken, whose error of {number(taken.error)} is "
+            f"{number(taken.regret)} times that of {best.name}"
+        )
+    pairs = [f"{a} before {b}" for a, b in truth.reversals]
+    if not pairs:
+        return f"{text}. Residuals put no pair of candidates clearly in the wrong order."
+    others = f", and {len(pairs) - PAIRS} more" if len(pairs) > PAIRS else ""
+    return f"{text}. Residuals put these in the wrong order: {', '.join(pairs[:PAIRS])}{others}."
 
 
 def _article(judged: str) -> str:

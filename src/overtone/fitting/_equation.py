@@ -173,9 +173,13 @@ class PreparedEquation(PreparedMeasured):
         self, field: Callable[[Tensor], Tensor], truth: Callable[[Tensor], Tensor] | None
     ) -> dict[str, Any]:
         """Roots of losses over those of the zero field, per term and together, and the relative error of the field."""
-        result: dict[str, Any] = {"train": _relative(self.fitted, field), "held_out": None, "error": None}
+        result: dict[str, Any] = {
+            "train": relative_residual(self.fitted, field),
+            "held_out": None,
+            "error": None,
+        }
         if self.held_out is not None:
-            result["held_out"] = _relative(self.held_out, field)
+            result["held_out"] = relative_residual(self.held_out, field)
         if truth is not None:
             places = None
             if isinstance(truth, ReferenceSamples):
@@ -188,7 +192,13 @@ class PreparedEquation(PreparedMeasured):
         return result
 
 
-def _relative(problem: Measured, field: Callable[[Tensor], Tensor]) -> float:
+def relative_residual(problem: Measured, field: Callable[[Tensor], Tensor]) -> float:
+    """Return the root of the loss over that of the zero field.
+
+    Args:
+        problem: The equation, or some of its points.
+        field: From points (N, d) to values (N, outputs).
+    """
     zero, loss = zero_loss(problem), float(problem.loss(field).detach())
     return math.sqrt(loss / zero) if zero > 0 else math.sqrt(loss)
 

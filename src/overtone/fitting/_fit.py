@@ -95,13 +95,22 @@ def fit(
     """
     config = (config or FitConfig()).replace(**overrides)
     if reference is not None:
-        signal = _with_reference(signal, reference)
+        signal = with_known_solution(signal, reference)
     return fit_on_clock(
         signal, out, config, WallClock(), resume=resume, overwrite=overwrite, progress=progress, source=source
     )
 
 
-def _with_reference(signal: Signal[Geometry] | Measured, reference: Reference) -> Measured:
+def with_known_solution(signal: Signal[Geometry] | Measured, reference: Reference) -> Measured:
+    """Return an equation with its known solution.
+
+    Args:
+        signal: The equation.
+        reference: The solution, a function or points with values.
+
+    Raises:
+        InputError: If it is no equation, or shapes do not fit.
+    """
     if not isinstance(signal, Measured) or not isinstance(signal.geometry, Domain):
         raise InputError(
             "a reference of an equation",

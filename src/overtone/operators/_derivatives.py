@@ -126,10 +126,10 @@ def composed(activation: Callable[[Tensor], Tensor], inner: Tensor, indices: Seq
     power: list[Tensor | None] = list(series)
     for k in range(2, len(slopes)):
         raised: list[Tensor | None] = [None] * len(indices)
-        for i, j, total in pairs:
+        for i, j, target in pairs:
             if (left := power[i]) is not None:
-                term, before = left * series[j], raised[total]
-                raised[total] = term if before is None else before + term
+                term, before = left * series[j], raised[target]
+                raised[target] = term if before is None else before + term
         power = raised
         for i, part in enumerate(power):
             if part is not None:

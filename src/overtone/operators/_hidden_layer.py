@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 
 from overtone.errors import InputError
-from overtone.nn._networks import Field
+from overtone.nn._networks import CoordinateScaling, Field
 from overtone.nn._networks.mlp import MLP, Network
 from overtone.nn.activations import Sine
-from overtone.nn.encodings import FourierEncoding
+from overtone.nn.encodings import Encoding, FourierEncoding
 from overtone.operators._derivatives import (
     MultiIndex,
     composed,
@@ -63,6 +63,8 @@ class HiddenLayer:
             return derivatives(self.__call__, points, indices)
         lower = lower_indices(indices)
         encoding, frame = network.encoding, network.frame
+        assert isinstance(encoding, Encoding)
+        assert isinstance(frame, CoordinateScaling)
         with torch.no_grad():
             if isinstance(encoding, FourierEncoding) and type(encoding).forward is FourierEncoding.forward:
                 frequencies = encoding.frequencies.double() * frame.scale
@@ -70,6 +72,7 @@ class HiddenLayer:
             else:
                 jets = derivatives(lambda x: encoding(frame(x), network.dtype), points, lower)
             for linear, activation in zip(body.linears[:-1], body.activations, strict=True):
+                assert isinstance(linear, nn.Linear)
                 jets = jets @ linear.weight.T
                 jets[0] += linear.bias
                 jets = composed(activation, jets, lower)
