@@ -108,8 +108,8 @@ def compare(
         progress: Whether to report finished parts on stderr.
         choose: "thorough" tries several bandwidths of each network for real, for a quarter of a run in all; "quick"
             does not. None is thorough.
-        **solution: `reference` of an equation: its solution where it is known, to judge by, a function from points (N, d)
-            to values (N, C), or a pair of points and values. It is never trained on. The result then has errors by band
+        **solution: `reference` of an equation: its solution where it is known, to judge by: a function from points to
+            values (N, C), or a pair of points and values. It is never trained on. The result then has errors by band
             and regrets beside the residuals (`truth`), and says where residuals rank otherwise.
 
     Returns:
