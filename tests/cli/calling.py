@@ -14,7 +14,7 @@ import pytest
 
 from overtone.cli._main import run
 
-TINY = ("--width", "16", "--depth", "2", "--features", "8", "--lr", "0.01")
+TINY = ("--width", "64", "--depth", "2", "--features", "8", "--lr", "0.01")
 PROGRESS = re.compile(
     r"^ *\d+%  step |^fit .* -> |^(Reading|Loading|Running|Comparing) .+\.$|^Choosing the bandwidth: about .+\.$"
     r"|^\d+ trainings?.+ not repeated\.$"

@@ -58,7 +58,7 @@ def test_every_stable_key_and_its_meaning(fitted):
     assert Path(found["report"]).read_text(encoding="utf-8")[:15].lower() == "<!doctype html>"
     assert found["steps"] == 60
     assert 0 < found["seconds"] < 600
-    assert found["parameters"] == (16 + 1) * 16 + (16 + 1) * 16 + (16 + 1)
+    assert found["parameters"] == (16 + 1) * 64 + (64 + 1) * 64 + (64 + 1)
     assert len(found["bandwidth"]) == 2
     assert len(found["verdict"]) == 4
     assert all(re.search(r"[.?!]$", sentence) for sentence in found["verdict"])
@@ -125,7 +125,7 @@ def test_the_text_answers_and_points_to_the_report(call, source):
     assert all(lines[lines.index(q) + 1].startswith("  ") for q in questions)
     assert max(map(len, lines[:-1])) <= 80
     assert re.match(r"PSNR       [\d.]+ dB \(training samples\), [\d.]+ dB \(held-out samples\)$", lines[-5])
-    assert re.match(r"Training   60 steps in [\d.]+ s, 561 parameters$", lines[-4])
+    assert re.match(r"Training   60 steps in [\d.]+ s, 5,313 parameters$", lines[-4])
     assert re.match(r"Time       [\d.]+ s", lines[-2])
     assert lines[-1] == f"Report     {Path('run/report.html').resolve().as_uri()}"
 

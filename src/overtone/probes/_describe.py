@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime
+import functools
 import importlib.metadata
 import platform
 from collections.abc import Mapping
@@ -72,14 +73,19 @@ def describe_samples(name: str, count: int) -> dict[str, Any]:
     }
 
 
+@functools.cache
+def _versions() -> Mapping[str, str]:
+    # Reading the metadata of five packages takes as long as several rows of a small run.
+    packages = ("overtone", "torch", "numpy", "scipy", "xarray")
+    return {name: importlib.metadata.version(name) for name in packages} | {
+        "python": platform.python_version()
+    }
+
+
 def describe_run() -> dict[str, Any]:
     """Return the time and the versions of the packages that affect the results."""
     return {
-        "versions": {
-            name: importlib.metadata.version(name)
-            for name in ("overtone", "torch", "numpy", "scipy", "xarray")
-        }
-        | {"python": platform.python_version()},
+        "versions": dict(_versions()),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
     }
 
