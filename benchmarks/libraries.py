@@ -4,24 +4,89 @@ from __future__ import annotations
 
 import importlib
 import json
+import math
 import os
 import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
 
-from benchmarks.equations import DESIGN, error, mean
-from overtone import operators
+from benchmarks.equations import DESIGN, SEALED, error, mean
+from overtone import operators, units
 
+TAU = 2 * math.pi
 STEPS, SEEDS, WIDTH, FEATURES = 1000, (0, 1), 64, 64
 CACHE = Path(__file__).parents[1] / "build" / "libraries.json"
 """Errors, so that an interrupted run goes on."""
 
-EQUATIONS = ("Helmholtz, 8 wavelengths", "Poisson, two scales")
+EQUATIONS = {
+    name: {**DESIGN, **SEALED}[name]
+    for name in (
+        "Helmholtz, 8 wavelengths",
+        "Poisson, two scales",
+        "oscillator on [0, 50]",
+        "advection-diffusion",
+    )
+}
+LEARNING_RATE = 1e-3
+"""Adam's in both libraries."""
 
 
-def deepxde_error(problem, sigmas, seed):
-    """Train DeepXDE's FNN behind its feature transform: its multi-scale networks have no PyTorch version."""
+@dataclass(frozen=True)
+class Setting:
+    """Fourier features of a network.
+
+    Attributes:
+        sigmas: In the library's own parameter.
+        features: Frequencies of each sigma.
+        shared: Whether features of each sigma pass the hidden layers by themselves and meet before the output, as in
+            DeepXDE's MsFFN and PINA's tutorial; else they are joined before the first layer.
+    """
+
+    sigmas: tuple[float, ...]
+    features: int = FEATURES
+    shared: bool = False
+
+    @property
+    def key(self):
+        return f"{' and '.join(f'{s:.3g}' for s in self.sigmas)}|{self.features}{'s' if self.shared else ''}"
+
+
+def parts(encodings, hidden, shared):
+    """Last hidden layer of the features of several sigmas."""
+    if shared:
+        return torch.cat([hidden(e) for e in encodings], dim=1)
+    return hidden(torch.cat(encodings, dim=1))
+
+
+def deepxde_network(setting):
+    """DeepXDE's FNN behind Fourier features: its multi-scale networks have no PyTorch version."""
+    import deepxde as dde
+
+    copies = len(setting.sigmas) if setting.shared else 1
+
+    class Network(dde.nn.NN):
+        def __init__(self):
+            super().__init__()
+            self.frequencies = [torch.randn(1, setting.features) * sigma for sigma in setting.sigmas]
+            inputs = 2 * setting.features * (len(setting.sigmas) // copies)
+            self.hidden = dde.nn.FNN([inputs, *[WIDTH] * 3], "tanh", "Glorot uniform")
+            self.last = dde.nn.FNN([WIDTH * copies, 1], "tanh", "Glorot uniform")
+
+        def forward(self, x):
+            # The short race of a choice passes coordinates in float64.
+            x = x.to(self.last.linears[0].weight.dtype)
+            phases = [x @ b.to(x.dtype) for b in self.frequencies]
+            encodings = [torch.cat([torch.cos(p), torch.sin(p)], 1) for p in phases]
+            return self.last(parts(encodings, lambda e: torch.tanh(self.hidden(e)), setting.shared))
+
+    return Network()
+
+
+def deepxde_error(problem, setting, seed):
+    """Train in DeepXDE."""
     import deepxde as dde
 
     dde.config.set_default_float("float32")
@@ -38,11 +103,7 @@ def deepxde_error(problem, sigmas, seed):
     data = dde.data.PDE(
         line, lambda x, u: equation.operator(x, u).reshape(-1, 1), conditions, len(equation.points)
     )
-    frequencies = torch.cat([torch.randn(1, FEATURES) * sigma for sigma in sigmas], dim=1)
-    network = dde.nn.FNN([2 * frequencies.shape[1], *[WIDTH] * 3, 1], "tanh", "Glorot uniform")
-    network.apply_feature_transform(
-        lambda x: torch.cat([torch.cos(x @ frequencies), torch.sin(x @ frequencies)], 1)
-    )
+    network = deepxde_network(setting)
     model = dde.Model(data, network)
     # The optimizer of its multi-scale example.
     model.compile("adam", lr=1e-3, decay=("inverse time", 2000, 0.9), verbose=0)
@@ -50,31 +111,34 @@ def deepxde_error(problem, sigmas, seed):
     return error(problem, lambda x: network(x.float()))
 
 
-def deepxde_settings(choice):
-    return {"example": (1.0, 10.0), "chosen": choice.setting("deepxde")}
+def pina_network(setting):
+    """PINA's FeedForward behind its FourierFeatureEmbedding of each sigma."""
+    from pina.model import FeedForward
+    from pina.model.block import FourierFeatureEmbedding
+
+    copies = len(setting.sigmas) if setting.shared else 1
+
+    class Network(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embeddings = torch.nn.ModuleList(
+                FourierFeatureEmbedding(1, 2 * setting.features, float(sigma)) for sigma in setting.sigmas
+            )
+            inputs = 2 * setting.features * (len(setting.sigmas) // copies)
+            self.hidden = FeedForward(inputs, WIDTH, inner_size=WIDTH, n_layers=2)
+            self.last = torch.nn.Linear(WIDTH * copies, 1)
+
+        def forward(self, x):
+            # Residuals differentiate by plain tensors: PINA's labelled ones keep an axis that is indexed.
+            self.places = x.as_subclass(torch.Tensor)
+            encodings = [e(self.places.to(self.last.weight.dtype)) for e in self.embeddings]
+            return self.last(parts(encodings, lambda e: torch.tanh(self.hidden(e)), setting.shared))
+
+    return Network()
 
 
-class PinaNetwork(torch.nn.Module):
-    """PINA's embeddings of each sigma, joined before its network."""
-
-    def __init__(self, sigmas):
-        from pina.model import FeedForward
-        from pina.model.block import FourierFeatureEmbedding
-
-        super().__init__()
-        self.embeddings = torch.nn.ModuleList(
-            FourierFeatureEmbedding(1, 2 * FEATURES, float(sigma)) for sigma in sigmas
-        )
-        self.layers = FeedForward(2 * FEATURES * len(sigmas), 1, inner_size=WIDTH, n_layers=3)
-
-    def forward(self, x):
-        # Residuals differentiate by plain tensors: PINA's labelled ones keep an axis that is indexed.
-        self.places = x.as_subclass(torch.Tensor)
-        return self.layers(torch.cat([e(self.places) for e in self.embeddings], dim=1))
-
-
-def pina_error(problem, sigmas, seed):
-    """Train PINA's FeedForward behind its FourierFeatureEmbedding."""
+def pina_error(problem, setting, seed):
+    """Train in PINA."""
     import pina
     from pina.domain import CartesianDomain
     from pina.equation import Equation
@@ -82,7 +146,7 @@ def pina_error(problem, sigmas, seed):
     from pina.solver import PINN
 
     torch.manual_seed(seed)
-    network = PinaNetwork(sigmas)
+    network = pina_network(setting)
 
     def residual(term):
         return Equation(
@@ -109,11 +173,6 @@ def pina_error(problem, sigmas, seed):
     trainer.train()
     network.eval()
     return error(problem, lambda x: network(x.float()))
-
-
-def pina_settings(choice):
-    # It draws evenly between 0 and sigma: 90 % of the frequencies lie below 0.9 sigma.
-    return {"example": (1.0, 10.0), "chosen": tuple(b / 0.9 for b in choice.bandwidth)}
 
 
 class FastProblem:
@@ -153,7 +212,24 @@ class FastProblem:
         return weight * matrix, -weight * zero
 
 
-def fastlsq_error(problem, scale, seed):
+def fastlsq_network(setting):
+    """The features of FastLSQ, sines of random phases, in an ordinary network without hidden layers."""
+    (sigma,) = setting.sigmas
+    network = torch.nn.Sequential(torch.nn.Linear(1, 1500), Sines(), torch.nn.Linear(1500, 1)).double()
+    with torch.no_grad():
+        network[0].weight.normal_(0, sigma)
+        network[0].bias.uniform_(-sigma, sigma)
+    return network
+
+
+class Sines(torch.nn.Module):
+    """sin."""
+
+    def forward(self, x):
+        return torch.sin(x)
+
+
+def fastlsq_error(problem, setting, seed):
     """Solve by FastLSQ, with its numbers of features and points."""
     import fastlsq
 
@@ -161,24 +237,50 @@ def fastlsq_error(problem, scale, seed):
     try:
         torch.manual_seed(seed)
         solution = fastlsq.solve_linear(
-            FastProblem(problem), scale=float(scale[0]), return_metrics=False, verbose=False
+            FastProblem(problem), scale=float(setting.sigmas[0]), return_metrics=False, verbose=False
         )
         return error(problem, solution["u_fn"])
     finally:
         torch.set_default_dtype(torch.float32)
 
 
-def fastlsq_settings(choice):
-    # Frequencies in radians, normally distributed, as DeepXDE's.
-    return {"example": (5.0,), "chosen": choice.setting("deepxde")}
+@dataclass(frozen=True)
+class Library:
+    """How a library is run.
+
+    Attributes:
+        module: What is imported.
+        package: What is installed.
+        example: The sigmas of its example, and the network that it has.
+        sigma: From a bandwidth in cycles per unit to the library's own parameter.
+        network: From a setting to an untrained network.
+        error: Of a problem, a setting and a seed.
+    """
+
+    module: str
+    package: str
+    example: Setting
+    sigma: Callable
+    network: Callable
+    error: Callable
 
 
+def radians(bandwidth):
+    """Standard deviation of normally distributed frequencies in radians."""
+    return TAU * units.gaussian_sigma(bandwidth)
+
+
+def even(bandwidth):
+    """The highest of evenly drawn frequencies in cycles."""
+    return bandwidth / 0.9
+
+
+MULTI_SCALE = Setting((1.0, 10.0), shared=True)
 LIBRARIES = {
-    "DeepXDE": ("deepxde", "deepxde", deepxde_settings, deepxde_error),
-    "PINA": ("pina", "pina-mathlab", pina_settings, pina_error),
-    "FastLSQ": ("fastlsq", "fastlsq", fastlsq_settings, fastlsq_error),
+    "DeepXDE": Library("deepxde", "deepxde", MULTI_SCALE, radians, deepxde_network, deepxde_error),
+    "PINA": Library("pina", "pina-mathlab", MULTI_SCALE, even, pina_network, pina_error),
+    "FastLSQ": Library("fastlsq", "fastlsq", Setting((5.0,)), radians, fastlsq_network, fastlsq_error),
 }
-"""Module, package, settings of a choice, and the error of one setting and seed."""
 
 
 def cached(cache, key, compute):
@@ -202,37 +304,66 @@ def missing(module, package):
 
 
 def chosen(name, seed):
-    """Settings of the choice in every library, and the error of the kernel solution."""
-    problem = DESIGN[name]()
+    """Bandwidth of the choice on overtone's network, and the error of the kernel solution."""
+    problem = EQUATIONS[name]()
     choice = operators.choose_bandwidth(problem, steps=STEPS, seed=seed)
-    settings = {library: settings(choice) for library, (_, _, settings, _) in LIBRARIES.items()}
-    return {"settings": settings, "cycles": choice.best.cycles, "kernel": error(problem, choice.kernel)}
+    return {"bandwidth": choice.bandwidth[0], "kernel": error(problem, choice.kernel)}
+
+
+def chosen_in(library, name, seed):
+    """Bandwidth of the choice on the library's own network."""
+    one = LIBRARIES[library]
+
+    def network(bandwidth, draw):
+        torch.manual_seed(draw)
+        return one.network(Setting((one.sigma(bandwidth[0]),)))
+
+    choice = operators.choose_bandwidth(
+        EQUATIONS[name](), network, steps=STEPS, seed=seed, learning_rate=LEARNING_RATE
+    )
+    return choice.bandwidth[0]
 
 
 def judge(library, name, cache):
     """One row: geometric means of the errors over the seeds."""
-    *_, train = LIBRARIES[library]
+    one = LIBRARIES[library]
     answers = [cached(cache, f"{name}|{seed}", lambda seed=seed: chosen(name, seed)) for seed in SEEDS]
-    errors = {}
-    for which in ("example", "chosen"):
-        each = []
-        for seed, answer in zip(SEEDS, answers, strict=True):
-            setting = answer["settings"][library][which]
-            text = " and ".join(f"{s:.3g}" for s in setting)
-            key = f"{library}|{name}|{text}|{seed}"
-            each.append(cached(cache, key, lambda s=setting, seed=seed: train(DESIGN[name](), s, seed)))
-        errors[which] = each
-    first = [answer["settings"][library] for answer in answers]
-    return {
+    converted = [one.sigma(answer["bandwidth"]) for answer in answers]
+    direct = [
+        one.sigma(
+            cached(cache, f"{library}|{name}|own|{seed}", lambda seed=seed: chosen_in(library, name, seed))
+        )
+        for seed in SEEDS
+    ]
+
+    def errors(settings):
+        return mean(
+            [
+                cached(
+                    cache,
+                    f"{library}|{name}|{setting.key}|{seed}",
+                    lambda s=setting, seed=seed: one.error(EQUATIONS[name](), s, seed),
+                )
+                for seed, setting in zip(SEEDS, settings, strict=True)
+            ]
+        )
+
+    row = {
         "name": name,
         "library": library,
-        "its example's sigma": " and ".join(f"{s:g}" for s in first[0]["example"]),
-        "error with it": mean(errors["example"]),
-        "chosen sigma": " / ".join(f"{f['chosen'][0]:.3g}" for f in first),
-        "error with the choice": mean(errors["chosen"]),
-        "example over choice": mean(errors["example"]) / mean(errors["chosen"]),
+        "its example's sigma": " and ".join(f"{s:g}" for s in one.example.sigmas),
+        "error with it": errors([one.example] * len(SEEDS)),
+        "with as many features": "",
+        "converted sigma": " / ".join(f"{s:.3g}" for s in converted),
+        "error with it ": errors([Setting((s,)) for s in converted]),
+        "sigma chosen on its network": " / ".join(f"{s:.3g}" for s in direct),
+        "error with it  ": errors([Setting((s,)) for s in direct]),
         "kernel's error": mean([answer["kernel"] for answer in answers]),
     }
+    several = len(one.example.sigmas)
+    if several > 1:
+        row["with as many features"] = errors([Setting(one.example.sigmas, FEATURES // several)] * len(SEEDS))
+    return row
 
 
 def main():
@@ -241,13 +372,11 @@ def main():
     torch.set_num_threads(1)
     cache = json.loads(CACHE.read_text()) if CACHE.exists() else {}
     rows, absent = [], []
-    for library, (module, package, _, _) in LIBRARIES.items():
-        if sentence := missing(module, package):
+    for library, one in LIBRARIES.items():
+        if sentence := missing(one.module, one.package):
             absent.append({"name": sentence, "library": library})
             continue
         torch.set_default_dtype(torch.float32)
-        part = [judge(library, name, cache) for name in EQUATIONS]
-        ratio = mean([row["example over choice"] for row in part])
-        rows += [*part, {"name": "**geometric mean**", "library": library, "example over choice": ratio}]
+        rows += [judge(library, name, cache) for name in EQUATIONS]
     # Columns are those of the first row.
     return rows + absent

@@ -109,16 +109,21 @@ class Choice(Displayed):
         """Whether the kernel solution can be trusted and leaves smaller held-out residuals than the network's."""
         return self.kernel.trusted and self.kernel.relative_residual**2 < min(self.best.losses)
 
-    def setting(self, library: str) -> tuple[float, ...]:
+    def setting(self, library: str, features: int = 64) -> tuple[float, ...]:
         """Return the value for a library's own parameter, one per axis, on coordinates in physical units.
 
         Args:
             library: A key of `units.CONVENTIONS`: "deepxde" for `sigmas` of MsFFN and STMsFFN, "jaxpi" for
-                `embed_scale`, "tancik" for normally distributed frequencies with 2 pi, "siren" for omega_0.
+                `embed_scale`, "tancik" for normally distributed frequencies with 2 pi, "siren" for omega_0; or "pina"
+                for `sigma` of FourierFeatureEmbedding, which draws evenly between 0 and sigma. The highest frequency
+                of the even draw is then that of a normal one, instead of the bandwidth.
+            features: Frequencies of PINA's embedding, half of its `output_dimension`.
 
         Raises:
             InputError: If the name is unknown.
         """
+        if library == "pina":
+            return tuple(units.gaussian_highest(s, features) for s in self.sigma)
         return tuple(
             units.convert(b, "bandwidth", library, (0.0, 1.0), (0.0, 1.0), inputs=len(self.sigma))
             for b in self.bandwidth

@@ -1,4 +1,5 @@
 from ._bandwidth import gaussian_bandwidth as gaussian_bandwidth
+from ._bandwidth import gaussian_highest as gaussian_highest
 from ._bandwidth import gaussian_sigma as gaussian_sigma
 from ._bandwidth import log_linear_bandwidth as log_linear_bandwidth
 from ._bandwidth import log_linear_scale as log_linear_scale

@@ -74,6 +74,32 @@ def gaussian_sigma(bandwidth: float) -> float:
     return positive(bandwidth, "bandwidth") / gaussian_bandwidth(1.0)
 
 
+def gaussian_highest(sigma: float, count: int) -> float:
+    """Return the highest frequency of an even draw in [0, s] that reaches as high as a normal one: s itself.
+
+    It is the median of the highest |b| among m frequencies b ~ N(0, sigma^2), which is sigma times the normal quantile
+    at (1 + 2^(-1/m)) / 2: 2.55 sigma for 64 frequencies, 3.0 sigma for 256. An even draw of the same 90 % bandwidth ends
+    at 1.83 sigma, and has no frequency at all in the range of a normal draw's tail.
+
+    Args:
+        sigma: Standard deviation of the frequencies along the axis, in cycles per unit.
+        count: m, the number of frequencies.
+
+    Returns:
+        In cycles per unit.
+
+    Raises:
+        InputError: If `sigma` is not positive and finite, or `count` is not a whole number of at least 1.
+
+    Example:
+        >>> from overtone import units
+        >>> round(units.gaussian_highest(4.0, 64), 1)
+        10.2
+    """
+    quantile = NormalDist().inv_cdf((1 + 2 ** (-1 / _whole(count, "count", 1))) / 2)
+    return quantile * positive(sigma, "sigma")
+
+
 def _log_linear_share(count: int | None) -> float:
     """Return the position of the bandwidth among the exponents 0..S, as a share of S."""
     if count is None:
