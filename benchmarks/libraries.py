@@ -270,15 +270,15 @@ def radians(bandwidth):
     return TAU * units.gaussian_sigma(bandwidth)
 
 
-def even(bandwidth):
-    """The highest of evenly drawn frequencies in cycles."""
-    return bandwidth / 0.9
+def highest(bandwidth):
+    """The end of an even draw that reaches as high as a normal one of as many frequencies, in cycles."""
+    return units.gaussian_highest(units.gaussian_sigma(bandwidth), FEATURES)
 
 
 MULTI_SCALE = Setting((1.0, 10.0), shared=True)
 LIBRARIES = {
     "DeepXDE": Library("deepxde", "deepxde", MULTI_SCALE, radians, deepxde_network, deepxde_error),
-    "PINA": Library("pina", "pina-mathlab", MULTI_SCALE, even, pina_network, pina_error),
+    "PINA": Library("pina", "pina-mathlab", MULTI_SCALE, highest, pina_network, pina_error),
     "FastLSQ": Library("fastlsq", "fastlsq", Setting((5.0,)), radians, fastlsq_network, fastlsq_error),
 }
 

@@ -202,6 +202,12 @@ def test_laws_and_inverses(reach, count, inputs):
     assert octave_count == 1 or max(map(units.octave_bandwidth, range(1, octave_count))) < reach
 
 
+@pytest.mark.parametrize("count", [1, 64, 1000])
+def test_an_even_draw_ends_where_half_of_all_normal_draws_do(count):
+    highest = np.abs(np.random.default_rng(0).normal(scale=4.0, size=(4000, count))).max(1)
+    assert np.median(highest) == pytest.approx(units.gaussian_highest(4.0, count), rel=0.04)
+
+
 @given(st.integers(1, 60))
 def test_octave_law_is_the_quantile(count):
     frequencies = 2.0 ** np.arange(count)
@@ -261,6 +267,7 @@ def test_frequencies():
         (lambda: units.convert(1, of="finer-posenc", to="nerf"), "value: expected at least one octave"),
         (lambda: units.nyquist(0.0), "spacing: expected a positive finite number, got 0.0"),
         (lambda: units.gaussian_sigma(math.nan), "bandwidth: expected a positive finite number, got nan"),
+        (lambda: units.gaussian_highest(1.0, 0), "count: expected a positive finite number, got 0"),
         (lambda: units.sine_bandwidth(30.0, 0), "inputs: expected a positive finite number, got 0"),
         (lambda: units.log_linear_bandwidth(3.0, 1), "count: expected a whole number of at least 2, got 1"),
     ],

@@ -41,6 +41,7 @@ def test_settings_of_libraries_count_in_their_own_units():
     assert choice.sigma == pytest.approx((0.04,))
     assert choice.setting("tancik") == pytest.approx((0.04,))
     assert choice.setting("deepxde") == pytest.approx((0.04 * TAU,))
+    assert choice.setting("pina", features=64) == pytest.approx((0.04 * 2.549,), rel=1e-3)
     assert choice.advice.scales == pytest.approx((0.02,))
     assert "Scale the coordinates by 0.02" in str(choice)
     with pytest.raises(InputError, match="one of"):

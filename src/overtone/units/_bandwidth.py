@@ -78,8 +78,8 @@ def gaussian_highest(sigma: float, count: int) -> float:
     """Return the highest frequency of an even draw in [0, s] that reaches as high as a normal one: s itself.
 
     It is the median of the highest |b| among m frequencies b ~ N(0, sigma^2), which is sigma times the normal quantile
-    at (1 + 2^(-1/m)) / 2: 2.55 sigma for 64 frequencies, 3.0 sigma for 256. An even draw of the same 90 % bandwidth ends
-    at 1.83 sigma, and has no frequency at all in the range of a normal draw's tail.
+    at (1 + 2^(-1/m)) / 2: 2.55 sigma for 64 frequencies, 3.0 sigma for 256. An even draw of the same 90 % bandwidth
+    ends at 1.83 sigma, and has no frequency at all in the range of a normal draw's tail.
 
     Args:
         sigma: Standard deviation of the frequencies along the axis, in cycles per unit.
