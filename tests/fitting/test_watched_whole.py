@@ -108,7 +108,9 @@ def test_a_prediction_looks_where_the_signal_varies_and_says_where():
 @pytest.mark.parametrize("name", ["a frame", "one bright sample"])
 def test_comparing_where_hardly_anything_varies(name):
     budget = planning.Budget(steps=50, parameters=5_000)
-    found = ot.compare(signals.array(FLAT[name]), candidates=("gaussian", "positional"), budget=budget, seeds=1)
+    found = ot.compare(
+        signals.array(FLAT[name]), candidates=("gaussian", "positional"), budget=budget, seeds=1
+    )
     assert "constant" not in " ".join(found.verdict)
 
 
