@@ -165,6 +165,13 @@ def test_pairs_of_units_are_differentiated_as_they_are():
     [
         (lambda x, u: x[:, 0], "depends on the field"),
         (lambda x, u: u[:, 0] / (x[:, 0] - x[:, 0]), "finite residuals, got nan or infinity at"),
+        (lambda x, u: u[:, 0] + x[:, :1], r"got \(30, 30\), every point with every other"),
+        (lambda x, u: gradient(gradient(u, x)[:, 0], x) + u.detach(), "changes with the field without it"),
+        (lambda x, u: u * float(u.detach().mean()), "changes with the field without it"),
+        (lambda x, u: u + torch.rand_like(u), "another one at the second call"),
+        (lambda x, u: torch.log(u), "by transform=, as exp"),
+        (lambda x, u: u[:, 1:], r"got shape \(30, 0\); use columns that are there: x has 2, u has 1"),
+        (lambda x, u: u[:, 1], "got the error 'index 1 is out of bounds"),
         (lambda x, u: u.square().mean(), "got a single number; return them without their mean"),
         (lambda x, u: (u, x), "N = 30 points, got tuple"),
         (
@@ -196,6 +203,37 @@ def test_wrong_points_weights_and_axes_are_refused():
         operators.faces(SQUARE, 3, end="left")
     with pytest.raises(InputError, match="network whose output is a linear layer"):
         hidden_layer(nn.Tanh())
+
+
+@pytest.mark.parametrize(
+    ("terms", "domain", "options", "message"),
+    [
+        ([("a", 5)], SQUARE, {}, "terms: expected a residual, which is a function, .*, got list"),
+        ({"a": "u_xx"}, SQUARE, {}, "got str for 'a'"),
+        ({"a": (lambda x, u: u, 5)}, [(0, 1, 2)], {}, "domain: expected ends"),
+        (
+            {"a": (lambda x, u: u, 5)},
+            [(1.7e15, 1.7e15 + 60)],
+            {},
+            "got 1.6e.02 between .* subtract the low end",
+        ),
+        ({"a": (lambda x, u: u, [[1j]])}, [(0, 1)], {}, "expected real points"),
+        ({"a": (lambda x, u: u, 5)}, [(0, 1)], {"channels": 0}, "at least one channel"),
+        ({"a": (lambda x, u: u, 5)}, [(0, 1)], {"weights": {"a": 0}}, "a weight above 0"),
+    ],
+)
+def test_equations_that_are_none_are_refused(terms, domain, options, message):
+    with pytest.raises(InputError, match=message):
+        operators.equation(terms, domain, **options)
+
+
+def test_residuals_with_data_of_their_own_are_evaluated_at_all_of_their_points():
+    places = torch.linspace(0, 1, 20, dtype=torch.float64)[:, None]
+    problem = operators.equation({"data": (lambda x, u: u - torch.sin(9 * places), places)}, [(0, 1)])
+    assert not problem.terms[0].local
+    part, held_out = problem.split(0.25)
+    assert float(part.loss(lambda x: torch.sin(9 * x))) == 0
+    assert (part.terms[0].size, held_out.terms[0].size) == (15, 5)
 
 
 def test_a_transform_is_part_of_the_operator():

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -59,12 +60,8 @@ def equation(
         >>> problem
         <Measured 'equation': 202 functionals in a domain>
     """
-    if not isinstance(domain, Domain):
-        low, high = zip(*[(float(a), float(b)) for a, b in domain], strict=True)
-        domain = Domain(
-            low, high, ("unit",) * len(low) if len(low) == 1 else tuple(f"x{i}" for i in range(len(low)))
-        )
-    names = tuple(f"u{i}" for i in range(channels)) if isinstance(channels, int) else tuple(channels)
+    domain, names = _as_domain(domain), _channel_names(channels)
+    _check_terms(terms)
     unknown = set(weights or {}) - set(terms)
     if unknown:
         raise InputError(
@@ -78,11 +75,52 @@ def equation(
         points = _points(places, domain, label, seed)
         operator = residual if transform is None else _Transformed(residual, transform)
         weight = (weights or {}).get(label, 1.0)
+        if weight == 0:
+            raise InputError("a weight above 0", "0", "leave the term out, or pass another", label)
         zeros = _zeros(operator, points, len(names), label)
         term = Term(label, operator, points, zeros, weight, derivatives=True)
         measured = check(term, len(names), domain.extent, derive_seed(seed, "waves", label))
         built.append(replace(term, local=measured.local))
     return Measured(domain, tuple(built), names, name=name)
+
+
+def _as_domain(domain: Domain | Sequence[tuple[float, float]]) -> Domain:
+    if isinstance(domain, Domain):
+        return domain
+    try:
+        pairs = [(float(a), float(b)) for a, b in domain]
+    except (TypeError, ValueError) as refused:
+        raise InputError(
+            "ends (low, high) of each axis", f"{domain!r}"[:80], "pass for instance [(0, 1)]", "domain"
+        ) from refused
+    units = ("unit",) * len(pairs) if len(pairs) == 1 else tuple(f"x{i}" for i in range(len(pairs)))
+    return Domain(tuple(a for a, _ in pairs), tuple(b for _, b in pairs), units)
+
+
+def _channel_names(channels: int | Sequence[str]) -> tuple[str, ...]:
+    if not isinstance(channels, int | float):
+        names = tuple(channels)
+    elif channels == int(channels):
+        names = tuple(f"u{i}" for i in range(int(channels)))
+    else:
+        names = ()
+    if not names:
+        raise InputError(
+            "at least one channel of the field", f"{channels!r}", "pass their number or names", "channels"
+        )
+    return names
+
+
+def _check_terms(terms: Mapping[str, tuple[Operator, Any]]) -> None:
+    for label, pair in terms.items() if isinstance(terms, Mapping) else [("terms", terms)]:
+        is_pair = isinstance(pair, tuple | list) and len(pair) == 2
+        if not is_pair or not callable(pair[0]):
+            raise InputError(
+                "a residual, which is a function, and its points by name",
+                f"{type(pair[0] if is_pair else pair).__name__} for {label!r}",
+                'pass for instance {"equation": (residual, 300)}',
+                "terms",
+            )
 
 
 class _Transformed:
@@ -105,7 +143,8 @@ def _zeros(operator: Operator, points: Tensor, channels: int, name: str) -> Tens
 
 
 def _points(places: Any, domain: Domain, label: str, seed: int) -> Tensor:
-    if isinstance(places, int):
+    if isinstance(places, int | np.integer) and not isinstance(places, bool):
+        places = int(places)
         if places < 1:
             raise InputError("at least one point", f"{places}", "pass a larger number", label)
         draw = torch.Generator(device="cpu").manual_seed(derive_seed(seed, "points", label) % 2**63)
@@ -114,11 +153,10 @@ def _points(places: Any, domain: Domain, label: str, seed: int) -> Tensor:
             torch.tensor(v, dtype=torch.float64, device="cpu") for v in (domain.low, domain.extent)
         )
         return low + extent * unit
-    points = (
-        torch.as_tensor(places, dtype=torch.float64, device="cpu")
-        if not isinstance(places, Tensor)
-        else places.double()
-    )
+    points = places if isinstance(places, Tensor) else torch.from_numpy(np.array(places))
+    if points.is_complex():
+        raise InputError("real points", "complex ones", "pass real coordinates", f"points of {label}")
+    points = points.detach().double()
     if points.ndim != 2 or points.shape[1] != domain.axes or len(points) == 0:
         raise InputError(
             f"points (N, {domain.axes})",

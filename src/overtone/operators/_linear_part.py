@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import final
 
 import torch
 from torch import Tensor
 
+from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.operators._derivatives import MultiIndex, monomials, multi_indices
 from overtone.signals import Measured, Term
@@ -22,6 +24,9 @@ NONLINEAR = 1e-8
 
 MISMATCH = 1e-6
 """Relative difference above which a residual is not determined by field and derivatives at its point."""
+
+CHANGE, UNSEEN, KINKS = 1e-2, 1e-3, 0.2
+"""Change of a wave, part of its largest effect on a residual that autograd may miss, and share of points that may."""
 
 
 @final
@@ -109,6 +114,10 @@ def _gradient(total: Tensor, variable: Tensor) -> Tensor:
     return torch.zeros_like(variable) if slope is None else slope
 
 
+NO_GRAPH = ("does not require grad", "not have been used", "a second time")
+"""Parts of the errors of PyTorch where a derivative has no graph, or no longer one."""
+
+
 def call(operator: Operator, name: str, x: Tensor, field: Tensor) -> Tensor:
     """Return a residual as (M, K).
 
@@ -123,13 +132,19 @@ def call(operator: Operator, name: str, x: Tensor, field: Tensor) -> Tensor:
     """
     try:
         result = operator(x, field)
-    except RuntimeError as error:
-        if "does not require grad" not in str(error) and "appears to not have been used" not in str(error):
-            raise
+    except (RuntimeError, IndexError) as error:
+        message = str(error).split(". ")[0].splitlines()[0].rstrip(".")
+        if any(sign in message for sign in NO_GRAPH):
+            raise InputError(
+                "a residual whose derivatives can be differentiated",
+                f"the error of PyTorch {message!r}",
+                "pass create_graph=True to torch.autograd.grad, and use the x and u that the residual is called with",
+                name,
+            ) from error
         raise InputError(
-            "a residual whose derivatives can be differentiated",
-            f"the error of PyTorch {str(error).split('.')[0]!r}",
-            "pass create_graph=True to torch.autograd.grad, and use the x and u that the residual is called with",
+            f"a residual for points {tuple(x.shape)} and values {tuple(field.shape)}",
+            f"the error {message!r}",
+            "use columns that are there, and functions of torch",
             name,
         ) from error
     if not isinstance(result, Tensor) or result.ndim == 0:
@@ -140,6 +155,13 @@ def call(operator: Operator, name: str, x: Tensor, field: Tensor) -> Tensor:
             "return them without their mean",
             name,
         )
+    if result.numel() == 0:
+        raise InputError(
+            "at least one residual per point",
+            f"shape {tuple(result.shape)}",
+            f"use columns that are there: x has {x.shape[1]}, u has {field.shape[1]}",
+            name,
+        )
     result = result.reshape(len(result), -1)
     finite = torch.isfinite(torch.view_as_real(result) if result.is_complex() else result)
     if not bool(finite.all()):
@@ -148,7 +170,8 @@ def call(operator: Operator, name: str, x: Tensor, field: Tensor) -> Tensor:
         raise InputError(
             "finite residuals",
             f"nan or infinity {place}",
-            "check divisions and roots there, or leave the point out",
+            "check divisions there, leave the point out, or keep the field in its range by transform=, as exp(u) where "
+            "it is positive",
             name,
         )
     return result
@@ -185,7 +208,8 @@ def check(term: Term, channels: int, extent: tuple[float, ...], seed: int = 0) -
         seed: Seed of the waves.
 
     Raises:
-        InputError: If the residual is not finite, cannot be differentiated or ignores the field.
+        InputError: If the residual is not finite, cannot be differentiated, ignores the field or a part of it, combines
+            each point with every other, or is another one at each call.
     """
     wave = _random_waves(channels, extent, term.points.shape[1], seed)
     x = term.points.detach().double().clone().requires_grad_(True)
@@ -198,8 +222,9 @@ def check(term: Term, channels: int, extent: tuple[float, ...], seed: int = 0) -
             "use u in it",
             term.name,
         )
+    _check_gradient(term, channels, extent, wave, x, values[1], seed)
     difference = float((values[2] - 2 * values[1] + values[0]).abs().max())
-    if len(values[0]) != len(x):
+    if len(values[0]) != len(x) or not _is_pointwise(term, wave, x, values[1]):
         return Check(False, 0, difference / scale)
     indices = multi_indices(x.shape[1], MAX_ORDER)
     state = _wave_jets(wave, term.points.detach().double(), indices)
@@ -212,6 +237,89 @@ def check(term: Term, channels: int, extent: tuple[float, ...], seed: int = 0) -
     mixed = call(term.operator, term.name, x, torch.where(even, wave(x), torch.cos(3 * wave(x)))).detach()
     mismatch = max(mismatch, float((mixed - values[1])[even[:, 0]].abs().max())) / scale
     return Check(mismatch <= MISMATCH, part.order, difference / scale)
+
+
+def _check_gradient(
+    term: Term,
+    channels: int,
+    extent: tuple[float, ...],
+    wave: Callable[[Tensor], Tensor],
+    x: Tensor,
+    values: Tensor,
+    seed: int,
+) -> None:
+    """Refuse a residual that is another one at a second call, or changes with the field without gradient."""
+    size = float(values.abs().max()) or 1.0
+    if float((call(term.operator, term.name, x, wave(x)).detach() - values).abs().max()) > MISMATCH * size:
+        raise InputError(
+            "the same residual for the same points and field",
+            "another one at the second call",
+            "leave random numbers and counters out of it",
+            term.name,
+        )
+    other = _random_waves(channels, extent, x.shape[1], derive_seed(seed, "change"))
+
+    def at(amount: float | Tensor) -> Tensor:
+        return call(term.operator, term.name, x, wave(x) + amount * other(x))
+
+    def slope(step: float) -> Tensor:
+        return (at(step) - at(-step)).detach() / (2 * step)
+
+    # Two steps of central differences, so that the error is of fourth order.
+    effect = (4 * slope(CHANGE / 2) - slope(CHANGE)) / 3
+    amount = torch.zeros((), dtype=torch.float64, device=x.device, requires_grad=True)
+    changed = at(amount)
+    pairs = (
+        [(effect.real, changed.real), (effect.imag, changed.imag)]
+        if effect.is_complex()
+        else [(effect, changed)]
+    )
+    missed = torch.stack([(true - _slope(graph, amount)).abs() for true, graph in pairs]).amax(0).amax(1)
+    # A kink is passed at few points.
+    if float((missed > UNSEEN * float(effect.abs().max())).double().mean()) > KINKS:
+        raise InputError(
+            "a residual whose gradient by the field PyTorch can take",
+            "one that changes with the field without it",
+            "leave detach, .data, float() and torch.no_grad out of it, and pass create_graph=True to every "
+            "torch.autograd.grad",
+            term.name,
+        )
+
+
+def _slope(values: Tensor, amount: Tensor) -> Tensor:
+    """Derivative of many values by one number, by two backward passes."""
+    if not values.requires_grad:
+        return torch.zeros_like(values)
+    weights = torch.ones_like(values, requires_grad=True)
+    (product,) = torch.autograd.grad(values, amount, weights, create_graph=True, allow_unused=True)
+    return torch.zeros_like(values) if product is None else _gradient(product, weights).to(values.dtype)
+
+
+def _is_pointwise(term: Term, wave: Callable[[Tensor], Tensor], x: Tensor, values: Tensor) -> bool:
+    """Whether the residual of half of the points is that half of the residual.
+
+    Raises:
+        InputError: If the number of residuals per point is that of the points.
+    """
+    if len(x) < 2:
+        return True
+    half = x.detach()[: len(x) // 2].clone().requires_grad_(True)
+    try:
+        part = call(term.operator, term.name, half, wave(half)).detach()
+    except InputError:
+        # A residual with data of its own for all points takes all of them at once.
+        return False
+    if part.shape == (len(half), len(half)) and values.shape == (len(x), len(x)):
+        raise InputError(
+            f"residuals (N,) or (N, K), N = {len(x)} points",
+            f"{tuple(values.shape)}, every point with every other",
+            "combine columns (N, 1) with columns: x[:, :1] in place of x[:, 0]",
+            term.name,
+        )
+    rows = values[: len(half)]
+    return part.shape == rows.shape and bool(
+        (part - rows).abs().max() <= MISMATCH * (values.abs().max() + 1e-300)
+    )
 
 
 @final

@@ -21,6 +21,9 @@ Operator: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 SamplesMap: TypeAlias = Callable[[Tensor], Tensor]
 """From values (P, C) to functionals (M, ...), or back."""
 
+RESOLUTION, FEWEST_PLACES = 2.0**-52, 1e6
+"""Relative distance of neighbouring numbers, and places along an axis that second derivatives need."""
+
 FEW_GROUPS = 8
 """A term of fewer groups is part of both sides of a split: two boundary values cannot be held out."""
 
@@ -65,6 +68,15 @@ class Domain:
                 "check the domain",
                 "domain",
             )
+        for first, last in zip(self.low, self.high, strict=True):
+            places = (last - first) / (RESOLUTION * max(abs(first), abs(last)))
+            if places < FEWEST_PLACES:
+                raise InputError(
+                    "a domain in which float64 distinguishes a million places along every axis",
+                    f"{places:.2g} between {first!r} and {last!r}",
+                    "subtract the low end from the coordinate",
+                    "domain",
+                )
 
     @property
     def axes(self) -> int:
