@@ -49,8 +49,9 @@ NETWORKS = {
 }
 """Kinds of networks by their letter in a battery."""
 
-ONE_FREQUENCY, CELLS = ("sine", "finer", "gabor", "gauss"), ("hash", "dense")
-"""Networks with one frequency for all axes, and those of cells."""
+CELLS, LOCALISED = ("hash", "dense"), ("gabor", "gauss")
+ONE_FREQUENCY = ("sine", "finer", *LOCALISED)
+"""Networks with one frequency for all axes."""
 
 
 @final
@@ -354,10 +355,10 @@ def nyquist_cycles(signal: Signal[Geometry]) -> tuple[float, ...]:
 def grid(case: Case) -> list[tuple[float, ...]]:
     """The bandwidths that are trained, per axis in cycles per extent, a factor of 2 apart.
 
-    From a quarter of a cycle to half of Nyquist, of hash and dense grids an octave more, of tables from 1/16 to 8
-    cycles; the same part of Nyquist on every axis,
-    and for signals of unlike axes also stretched by 4 and 16 along each. Runs of the usual length are too dear for the
-    lowest rungs: series begin at 1 cycle, pictures and points at half a cycle.
+    From a quarter of a cycle, for localised activations 1/16, to half of Nyquist, of hash and dense grids an octave
+    more, of tables from 1/16 to 8 cycles; the same part of Nyquist on every axis, and for signals of unlike axes also
+    stretched by 4 and 16 along each. Runs of the usual length are too dear for the lowest rungs: series begin at 1
+    cycle, pictures and points at half a cycle.
     """
     limit = nyquist_cycles(build(case.signal, 0.0))
     if case.group == "table":
@@ -366,7 +367,9 @@ def grid(case: Case) -> list[tuple[float, ...]]:
     top = middle / 2 * (2 if case.network in CELLS else 1)
     count = math.floor(math.log2(top / 0.25))
     skipped = {"1-D": 2, "2-D": 1, "scattered": 1}.get(case.group, 0) if case.steps == USUAL else 0
-    levels = [0.25 * 2**k for k in range(skipped, count + 1)]
+    # Layers of localised activations multiply frequencies most.
+    first = -2 if case.network in LOCALISED else skipped
+    levels = [0.25 * 2**k for k in range(first, count + 1)]
     candidates = [tuple(c * n / middle for n in limit) for c in levels]
     if case.signal not in STRETCHED or case.network in ONE_FREQUENCY:
         return candidates

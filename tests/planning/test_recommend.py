@@ -285,7 +285,7 @@ def test_expectations_are_ordered_and_noise_narrows_them(error, share, held_out)
 def test_of_large_pictures_trials_around_the_spectrum_decide():
     # Fine detail over 128 x 128 samples, more than a regression takes: random features rank smoothness instead.
     signal = signals.synthetic.power_law((128, 128), 1.0, seed=1)
-    size = RunSize(width=32, depth=2, features=32, steps=160, batch=1024, lr=2e-3)
+    size = RunSize(width=32, depth=2, features=32, steps=120, batch=1024, lr=2e-3)
     chosen = planning.plan(signal, size=size)
     estimate = planning.recommend_bandwidth(signal, planning.measure_noise(signal)).bandwidth
     factors = [c.bandwidth[0] / estimate[0] for c in chosen.candidates]
@@ -319,3 +319,60 @@ def test_sine_networks_are_tried_below_what_their_untrained_copies_do_best_at():
     assert plan.trial_steps <= 240 / 4
     quick = plan_model(signal, network, size, training, choose=Choosing.QUICK)
     assert quick.bandwidth[0] == pytest.approx(best / 4)
+
+
+@pytest.mark.parametrize(
+    ("activation", "name"), [(Activation.GAUSS, "Gauss(scale="), (Activation.GABOR, "Gabor(omega=")]
+)
+def test_localised_activations_are_tried_above_what_their_untrained_copies_do_best_at(activation, name):
+    signal = signals.synthetic.harmonics([3.0, 7.0], samples=96)
+    network = ModelConfig(EncodingKind.NONE, activation=(activation,), width=16, depth=3)
+    size = RunSize(16, 3, 0, 120, None, 2e-3)
+    training = TrainingConfig(steps=120, lr=2e-3, seed=0, compile=False)
+    plan = plan_model(signal, network, size, training)
+    best = plan.reason(ReasonCode.CANDIDATES).values["best_by_regression"][0]
+    tried = [c for c in plan.candidates if c.trial_steps]
+    assert [c.bandwidth[0] for c in tried] == pytest.approx([best, 2 * best, 4 * best])
+    # Two octaves below the usual ladder.
+    assert min(c.bandwidth[0] for c in plan.candidates) == pytest.approx(1 / 16)
+    leader = max(c.outlook_psnr for c in tried)
+    assert next(c for c in tried if c.outlook_psnr >= leader - 0.5).chosen
+    assert plan.trial_steps <= 120 / 4
+    assert name in str(plan.reason(ReasonCode.NETWORK_PARAMETERS))
+    quick = plan_model(signal, network, size, training, choose=Choosing.QUICK)
+    assert quick.bandwidth[0] == pytest.approx(2 * best)
+
+
+@pytest.mark.parametrize(("samples", "cycles"), [(32, 8.0), (12, 3.0)])
+def test_grids_of_cells_have_a_fixed_bandwidth(samples, cycles):
+    signal = smooth((samples, samples))
+    network = ModelConfig(EncodingKind.DENSE_GRID, width=64, depth=1)
+    training = TrainingConfig(steps=60, lr=2e-3, seed=0, compile=False)
+    quick = plan_model(signal, network, RunSize(64, 1, 0, 60, None, 2e-3), training)
+    # Half of Nyquist where there are fewer samples.
+    across = [b * e for b, e in zip(quick.bandwidth, signal.geometry.extent, strict=True)]
+    assert across == pytest.approx([cycles, cycles])
+    assert len(quick.candidates) == 1
+    # Untrained cells say nothing of the quality, nor against the fit.
+    assert quick.recommended
+    assert quick.expected is None
+    assert quick.reason(ReasonCode.EXPLAINED_POWER) is None
+
+
+def test_one_trial_says_how_good_a_grid_of_cells_is():
+    network = ModelConfig(EncodingKind.DENSE_GRID, width=64, depth=1)
+    training = TrainingConfig(steps=120, lr=2e-3, seed=0, compile=False)
+    plan = plan_model(smooth((12, 12)), network, RunSize(64, 1, 0, 120, None, 2e-3), training)
+    assert plan.trial_steps == 10
+    assert plan.expected is not None
+    assert "A trial of 10 steps" in str(plan.reason(ReasonCode.CANDIDATES))
+
+
+def test_grids_of_cells_go_as_far_as_the_spectrum():
+    signal = signals.synthetic.harmonics([20.0, 24.0], samples=256)
+    network = ModelConfig(EncodingKind.DENSE_GRID, width=64, depth=1)
+    training = TrainingConfig(steps=60, lr=2e-3, seed=0, compile=False)
+    plan = plan_model(signal, network, RunSize(64, 1, 0, 60, None, 2e-3), training)
+    estimate = planning.recommend_bandwidth(signal, planning.measure_noise(signal)).bandwidth
+    assert plan.bandwidth == pytest.approx(estimate)
+    assert estimate[0] * signal.geometry.extent[0] > 12

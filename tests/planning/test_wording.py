@@ -87,6 +87,22 @@ CANDIDATES = {
             "8 is used, two octaves below it where the ladder goes so far; about 0.8 dB may be lost",
             "by regression alone",
         ),
+        (
+            {"multiplies_frequencies": True, "best_by_regression": (16.0,), "untried_octaves": 1},
+            "8 is used, an octave below it where",
+            "two octaves",
+        ),
+        (
+            {"localised": True, "best_by_regression": (4.0,)},
+            "networks do best up to two octaves above. 8 is used, an octave above it where",
+            "below",
+        ),
+        ({"fixed": True}, "fixed rule: 8 Hz is used, 8 cycles per extent or the", "trial of"),
+        (
+            {"fixed": True, "outlook_psnr": (21.5,), "trial_steps": 50},
+            "0.8 dB may be lost, as measured. A trial of 50 steps, followed further",
+            "compared",
+        ),
     ],
 )
 def test_the_choice_is_told_as_it_was_made(changed: dict, present: str, absent: str) -> None:

@@ -62,9 +62,10 @@ class Ranking(NamedTuple):
         regret_with_trials: The same with trials.
         octaves_below: How far below the best of the regressions, in rungs of the ladder, the candidates lie that are
             trained, from the lowest to the highest; empty where those that the regressions rank best are.
+        untried_below: The same of the one that is taken without trials.
         by_outlook: Whether the trials are followed further by regressions with the trained networks' kernels.
         regressions_count: Whether regressions on untrained copies may be judged together with the trials.
-        tries_all: Whether as many candidates are trained as the budget allows.
+        is_fixed: Whether the ladder is a single bandwidth, because nothing cheaper than training ranks others.
         weight: Weight of the regressions' error against the trial's, both in dB: after few steps a trial shows speed
             more than quality, the more so, the more candidates far from the best are tried.
     """
@@ -74,9 +75,10 @@ class Ranking(NamedTuple):
     regret: float
     regret_with_trials: float
     octaves_below: tuple[int, ...] = ()
+    untried_below: int = 0
     by_outlook: bool = False
     regressions_count: bool = True
-    tries_all: bool = False
+    is_fixed: bool = False
     weight: float = 4.0
 
 
@@ -85,14 +87,36 @@ FOURIER = Ranking("fourier", 2, 0.7, 0.65, weight=1.0)
 seldom the best, and held-out samples seldom show it where it is: two with weight 1 lose 0.2 dB less than three with
 weight 4, on average over draws of weights on the design cases."""
 
-PERIODIC = Ranking("periodic activation", 3, 0.9, 0.7, (3, 2, 1), by_outlook=True, regressions_count=False)
-"""Activations with frequencies of their own: the layers behind the first multiply frequencies while they learn, so that
-networks do best one to three octaves below what their untrained last layer does best at."""
+PERIODIC = Ranking(
+    "periodic activation", 3, 0.9, 0.7, (3, 2, 1), untried_below=2, by_outlook=True, regressions_count=False
+)
+"""Sines: the layers behind the first multiply frequencies while they learn, so that networks do best one to three
+octaves below what their untrained last layer does best at."""
 
-CELLS = Ranking("cells", 5, 2.1, 0.9, by_outlook=True, regressions_count=False, tries_all=True)
-"""Grids of trained values: hardly anything but training ranks, so that as many are tried as the budget allows."""
+FINER = PERIODIC._replace(regret=0.3, regret_with_trials=0.3, untried_below=1)
+"""Sines of growing frequency, whose first layer already holds higher ones than its bandwidth says."""
 
-OWN = Ranking("own network", 4, 2.3, 1.1, (3, 2, 1, 0), by_outlook=True)
+LOCALISED = Ranking(
+    "localised activation",
+    3,
+    1.4,
+    0.4,
+    (0, -1, -2),
+    untried_below=-1,
+    by_outlook=True,
+    regressions_count=False,
+)
+"""Gabor wavelets, Gaussians and others of limited support: untrained layers are so rough that regressions prefer the
+smoothest, and networks do best up to two octaves above."""
+
+OF_ACTIVATIONS = (PERIODIC, FINER, LOCALISED)
+"""Rankings of networks with one frequency for all axes."""
+
+CELLS = Ranking("cells", 1, 0.8, 0.8, by_outlook=True, regressions_count=False, is_fixed=True)
+"""Grids of trained values: neither regressions nor trials rank them better than a fixed rule does, since the quality of
+trained grids itself is jagged over resolutions."""
+
+OWN = Ranking("own network", 4, 2.3, 1.1, (3, 2, 1, 0), untried_below=2, by_outlook=True)
 """Networks of the caller, of any kind: the trials show whether the regressions rank them."""
 
 
@@ -263,12 +287,15 @@ class BandwidthComparison:
         """
         others_of = others or (lambda _: ())
         around = self._around(ladder[0], spectrum)
-        tried = len(around) or self._count(len(ladder)) + len(others_of(ladder[0]))
+        tried = len(around) or self._ranking.tried + len(others_of(ladder[0]))
         trial_steps = self._trial_steps(tried)
-        self._score(around or ladder, trial_steps)
+        # Where nothing is ranked, one draw says all that untrained copies can.
+        self._score(
+            around or ladder, trial_steps, -math.inf if self._ranking.is_fixed and not around else None
+        )
         axis_reasons = [] if around else self._refine_axes(trial_steps)
         ranked = sorted(self._scores, key=lambda entry: self._scores[entry].error)
-        finalists = around or self._finalists(ranked, self._count(len(ladder)))
+        finalists = around or self._finalists(ranked)
         extra = [entry for entry in others_of(ranked[0]) if entry not in finalists]
         self._score(extra, trial_steps)
         finalists = list(dict.fromkeys([*finalists, *extra]))
@@ -282,7 +309,7 @@ class BandwidthComparison:
         if around:
             chosen = self._latest(around)
         elif self._ranking.octaves_below and not self._shortlist_counts:
-            chosen = self._lowest(finalists)
+            chosen = self._lowest(finalists) if self._trials else _below(ranked, self._ranking.untried_below)
         else:
             chosen = min(finalists, key=self._combined_db)
         if not around:
@@ -295,26 +322,15 @@ class BandwidthComparison:
             self._trials[entry] = self._runner.follow(self._trained[entry], self._trials[entry])
             self._followed.add(entry)
 
-    def _count(self, candidates: int) -> int:
-        """Entries of the ladder that are trained for real."""
-        if not self._ranking.tries_all:
-            return self._ranking.tried
-        affordable = math.floor(TRIAL_SHARE * self._steps / MIN_TRIAL_STEPS)
-        return max(self._ranking.tried, min(candidates, affordable))
-
-    def _finalists(self, ranked: Sequence[Entry], count: int) -> list[Entry]:
+    def _finalists(self, ranked: Sequence[Entry]) -> list[Entry]:
         """Entries that are trained for real, of those that the regressions rank, best first."""
         below = self._ranking.octaves_below
         if not below:
-            return list(ranked[:count])
-        ascending = sorted(ranked, key=lambda entry: math.prod(entry[1]))
-        best = ascending.index(ranked[0])
-        return list(dict.fromkeys(ascending[max(0, best - octaves)] for octaves in below))
+            return list(ranked[: self._ranking.tried])
+        return list(dict.fromkeys(_below(ranked, octaves) for octaves in below))
 
     def _lowest(self, finalists: Sequence[Entry]) -> Entry:
-        """The lowest finalist whose outlook is within `LOWER_DB` of the best; without trials the middle one."""
-        if not self._trials:
-            return finalists[(len(finalists) - 1) // 2]
+        """The lowest finalist whose outlook is within `LOWER_DB` of the best."""
         best = min(_db(self._trials[entry].outlook) for entry in finalists)
         return next(
             (entry for entry in finalists if _db(self._trials[entry].outlook) <= best + LOWER_DB),
@@ -366,7 +382,7 @@ class BandwidthComparison:
         if limit_db is None:
             # Where trials decide, the regressions say at most where to look.
             exact = self._ranking.regressions_count and not self._ranking.octaves_below
-            count = self._count(len(entries)) if exact else 1
+            count = self._ranking.tried if exact else 1
             errors = sorted(self._scores[entry].error for entry in entries)[:count]
             limit_db = _db(errors[-1]) + CLOSE_DB if errors else math.inf
         for entry in entries:
@@ -387,7 +403,7 @@ class BandwidthComparison:
         best = min(self._scores, key=lambda entry: self._scores[entry].error)
         kind, bandwidth = best
         axes = len(bandwidth)
-        if axes == 1 or self._ranking in (PERIODIC, CELLS) or kind is None:
+        if axes == 1 or self._ranking in (*OF_ACTIVATIONS, CELLS) or kind is None:
             return []
         if axes > MAX_AXES:
             return [Reason(ReasonCode.TOO_MANY_AXES, {"axes": axes})]
@@ -440,6 +456,8 @@ class BandwidthComparison:
         trial = self._trials.get(chosen)
         if trial is not None and chosen in self._followed:
             error = trial.outlook
+        elif self._ranking.is_fixed and not self.is_large:
+            error = self._scores[chosen].error
         else:
             error = self._scorer.score(lambda seed: self._build(chosen, seed)).best_error
             error = error if trial is None else min(error, trial.error)
@@ -451,7 +469,7 @@ class BandwidthComparison:
             self._scorer.held_out,
             spent,
             (self._reason(chosen, spent), *axis_reasons),
-            (FOLLOWED_WAVES if self._ranking is PERIODIC else FOLLOWED)
+            (FOLLOWED_WAVES if self._ranking in OF_ACTIVATIONS else FOLLOWED)
             if chosen in self._followed
             else ALONE,
         )
@@ -501,7 +519,10 @@ class BandwidthComparison:
                 self._psnr(self._trials[entry].outlook) for entry in tried if self._ranking.by_outlook
             ),
             "takes_lowest": bool(self._ranking.octaves_below) and not self._shortlist_counts,
-            "multiplies_frequencies": self._ranking is PERIODIC,
+            "multiplies_frequencies": self._ranking in (PERIODIC, FINER),
+            "localised": self._ranking is LOCALISED,
+            "untried_octaves": self._ranking.untried_below,
+            "fixed": self._ranking.is_fixed,
             "best_by_regression": min(self._scores, key=lambda entry: self._scores[entry].error)[1],
             "uncertainty_db": self._ranking.regret_with_trials if spent else self._ranking.regret,
             "quick": self._choose is Choosing.QUICK,
@@ -513,6 +534,12 @@ class BandwidthComparison:
 
 def _db(error: float) -> float:
     return 10 * math.log10(max(error, TINY)) if error < math.inf else math.inf
+
+
+def _below(ranked: Sequence[Entry], octaves: int) -> Entry:
+    """The entry some rungs below the first of the ranked ones, as far as the ladder goes; above it if negative."""
+    ascending = sorted(ranked, key=lambda entry: math.prod(entry[1]))
+    return ascending[min(max(0, ascending.index(ranked[0]) - octaves), len(ascending) - 1)]
 
 
 def _trial_share(count: int) -> float:

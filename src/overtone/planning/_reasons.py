@@ -194,7 +194,26 @@ def _bandwidth_comparison(v: Mapping[str, Any], unit: str) -> str:
     return text
 
 
+def _fixed(v: Mapping[str, Any], unit: str) -> str:
+    """The rule for grids of cells, and the trial that says how good it is."""
+    text = (
+        "Neither regressions on untrained copies nor short trials rank the bandwidths of grids of cells better than a "
+        f"fixed rule: {format_per_axis(v['chosen'])} {unit} is used, 8 cycles per extent or the spectrum's bandwidth "
+        f"where that is higher, at most half of Nyquist; about {v['uncertainty_db']:g} dB may be lost, as measured."
+    )
+    level = next(iter(v.get("outlook_psnr") or ()), None)
+    if level is None:
+        return text
+    return (
+        f"{text} A trial of {plural(v['trial_steps'], 'step')}, followed further by regression with its tangent "
+        f"kernel, comes to {decibels(level)} on held-out samples."
+    )
+
+
 def _candidates(v: Mapping[str, Any], unit: str) -> str:
+    # Plans of earlier versions compared grids of cells as well.
+    if v.get("fixed") and not v.get("large"):
+        return _fixed(v, unit)
     text = (
         f"{plural(v['candidates'], 'bandwidth')} from {format_per_axis(v['first'])} to {format_per_axis(v['last'])} "
         f"{unit} were compared by ridge regression on the last hidden layer of untrained copies of the network "
@@ -208,6 +227,11 @@ def _candidates(v: Mapping[str, Any], unit: str) -> str:
             f" {format_per_axis(v['best_by_regression'])} was best. Layers with such activations multiply frequencies "
             "while they learn, so that trained networks do best one to three octaves below."
         )
+    if v.get("localised"):
+        text += (
+            f" {format_per_axis(v['best_by_regression'])} was best. Untrained layers with localised activations are so "
+            "rough that regressions prefer the smoothest; trained networks do best up to two octaves above."
+        )
     if v["tried"]:
         return (
             f"{text} {_trials(v, chosen)}; {sure}." if not v.get("large") else f"{text} {_trials(v, chosen)}"
@@ -216,7 +240,9 @@ def _candidates(v: Mapping[str, Any], unit: str) -> str:
     if v.get("large"):
         by = "the spectrum's, since so many samples hold more than regressions show"
     elif periodic:
-        by = "two octaves below it where the ladder goes so far"
+        by = f"{'an octave' if v.get('untried_octaves') == 1 else 'two octaves'} below it where the ladder goes so far"
+    elif v.get("localised"):
+        by = "an octave above it where the ladder goes so far"
     text += f" {chosen} is used, {by}; {sure}."
     return text if v["quick"] else f"{text} {_too_few_steps(v)}"
 

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, overload
 
 import torch
 
-from overtone._config import Choosing, EncodingKind, ModelConfig
+from overtone._config import Activation, Choosing, EncodingKind, ModelConfig
 from overtone._training import TrainingConfig
 from overtone._utils.enums import parse_enum
 from overtone._utils.torch_defaults import standard
@@ -26,8 +26,11 @@ from overtone.operators._training import LEARNING_RATE as OPERATOR_LEARNING_RATE
 from overtone.planning._bandwidth import recommend_bandwidth
 from overtone.planning._comparison import (
     CELLS,
+    FINER,
     FOURIER,
+    LOCALISED,
     LOWEST_CYCLES,
+    OF_ACTIVATIONS,
     OWN,
     PERIODIC,
     TOP_SHARE,
@@ -52,6 +55,10 @@ SHAPE_RATIO = 1.5
 
 MIN_SCATTERED_CYCLES = 1 / 8
 """Cycles per extent of the lowest candidate for scattered samples, whose axes may be many."""
+
+CELL_CYCLES = 8.0
+"""Cycles per extent of grids of cells, where neither the spectrum goes beyond it nor half of Nyquist below: the lowest
+bandwidth at which the levels of the usual sixteen cells at the coarsest differ from each other."""
 
 G = TypeVar("G", bound=Geometry)
 
@@ -241,8 +248,15 @@ def plan_model(
 
     ranking = ranking_of(model)
     comparison = BandwidthComparison(split, build, ranking, training, choose, seed, device)
-    # An activation has one frequency for all axes; of cells, regressions do not rank shapes.
-    shapes = context.ladder[: context.rungs] if ranking in (PERIODIC, CELLS) else context.ladder
+    shapes = context.ladder
+    if ranking in OF_ACTIVATIONS:
+        # An activation has one frequency for all axes.
+        shapes = context.ladder[: context.rungs]
+    if ranking is LOCALISED:
+        lower = [tuple(part * b for b in shapes[0]) for part in (1 / 4, 1 / 2)]
+        shapes = [*lower, *shapes]
+    elif ranking.is_fixed:
+        shapes = [context.cells]
     ladder = [(kind, bandwidth) for bandwidth in shapes]
     if not comparison.varies:
         reasons = [*context.reasons, Reason(ReasonCode.CONSTANT_HELD_OUT)]
@@ -253,11 +267,17 @@ def plan_model(
     explained = 1 - result.error / result.baseline
     worthwhile = is_recommended(explained, result.held_out)
     expected = expected_psnr(result.error, context.variance, result.held_out, signal.peak, result.gain)
+    # Without a trial nothing is known of untrained cells, whose values are nearly 0.
+    untried = ranking.is_fixed and not result.trial_steps
+    worthwhile = worthwhile or untried
     native = _parameters(build((chosen.encoding, chosen.bandwidth), seed), chosen.encoding or kind)
     closing = [*native, *outcome_reasons(explained, worthwhile, expected, size)]
     # Of signals too large for the regressions only the short trials are known, which say little of the whole run.
-    if comparison.is_large and spectrum is not None:
+    unknown = untried or (comparison.is_large and spectrum is not None)
+    if unknown:
         closing = [reason for reason in closing if reason.code is not ReasonCode.EXPECTED_PSNR]
+    if untried:
+        closing = [reason for reason in closing if reason.code is not ReasonCode.EXPLAINED_POWER]
     ranked = sorted(
         (c for c in result.candidates if not c.chosen and math.isfinite(c.psnr)), key=lambda c: -c.psnr
     )
@@ -267,7 +287,7 @@ def plan_model(
         size,
         [*context.reasons, *result.reasons, *closing],
         recommended=worthwhile,
-        expected=None if comparison.is_large and spectrum is not None else expected,
+        expected=None if unknown else expected,
         alternatives=tuple(Alternative(c.encoding or kind, c.bandwidth, c.psnr) for c in ranked),
         candidates=result.candidates,
         trial_steps=result.trial_steps,
@@ -406,10 +426,14 @@ def ranking_of(model: ModelConfig) -> Ranking:
     Args:
         model: The settings.
     """
-    kind = model.resolved_encoding
+    kind, first = model.resolved_encoding, model.activation[0]
     if kind in (EncodingKind.HASH_GRID, EncodingKind.DENSE_GRID, EncodingKind.TRIPLANE):
         return CELLS
-    return PERIODIC if kind is EncodingKind.NONE and model.activation[0].has_bandwidth else FOURIER
+    if kind is not EncodingKind.NONE or not first.has_bandwidth:
+        return FOURIER
+    if first is Activation.FINER:
+        return FINER
+    return PERIODIC if first is Activation.SINE else LOCALISED
 
 
 def _others(signal: Signal[Any], model: ModelConfig) -> Callable[[Entry], list[Entry]]:
@@ -440,6 +464,7 @@ class _Context:
         estimate: The bandwidth where nothing can be compared.
         fallback: Name of that estimate.
         variance: Variance of the noise, in value units squared; 0 if it is not known.
+        cells: The bandwidth of grids of cells.
         reasons: Noise floor, spectrum and constant axes.
     """
 
@@ -448,11 +473,12 @@ class _Context:
         ladder: list[tuple[float, ...]],
         estimate: tuple[float, ...],
         fallback: str,
+        cells: tuple[float, ...],
         variance: float = 0.0,
         reasons: tuple[Reason, ...] = (),
         rungs: int | None = None,
     ) -> None:
-        self.ladder, self.estimate, self.fallback = ladder, estimate, fallback
+        self.ladder, self.estimate, self.fallback, self.cells = ladder, estimate, fallback, cells
         self.rungs = rungs or len(ladder)
         self.variance, self.reasons = variance, reasons
 
@@ -463,10 +489,12 @@ def _context(geometry: Geometry, signal: Signal[Any], _: NoiseFloor | None) -> _
     # N samples spread evenly over a d-dimensional box have N^(1/d) per axis and half that as Nyquist frequency.
     nyquist = len(signal.train_index) ** (1 / len(extent)) / 2
     ladder = ladder_cycles(MIN_SCATTERED_CYCLES, max(1.0, TOP_SHARE * nyquist))
+    cells = min(CELL_CYCLES, max(1.0, TOP_SHARE * nyquist))
     return _Context(
         [tuple(cycles / length for length in extent) for cycles in ladder],
         tuple(1 / length for length in extent),
         "one cycle per extent",
+        tuple(cells / length for length in extent),
     )
 
 
@@ -493,9 +521,11 @@ def _(grid: Grid, signal: Signal[Grid], noise: NoiseFloor | None) -> _Context:
     ladder = [
         tuple(c * s / e for s, e in zip(shape, grid.extent, strict=True)) for shape in shapes for c in rungs
     ]
+    cells = min(max(CELL_CYCLES, mean(cycles)), TOP_SHARE * middle)
     variance = float(floor.std.square().mean()) if floor.verdict is NoiseVerdict.NOISE else 0.0
     reasons = (*recommended.reasons, *_constant_axes(signal))
-    return _Context(ladder, recommended.bandwidth, "spectrum", variance, reasons, len(rungs))
+    in_cells = tuple(cells * s / e for s, e in zip(share, grid.extent, strict=True))
+    return _Context(ladder, recommended.bandwidth, "spectrum", in_cells, variance, reasons, len(rungs))
 
 
 def _constant_axes(signal: Signal[Grid]) -> list[Reason]:
