@@ -1,6 +1,7 @@
 """Choices on equations whose answers are known, and on measurements; kernel solutions and what they are not."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -12,11 +13,14 @@ from overtone.errors import InputError
 from overtone.fitting import ModelConfig
 from overtone.operators import ChoiceVerdict
 from overtone.operators import _choose as choosing
-from overtone.operators._choose import _winner, choose_in_time
+from overtone.operators._choose import _entrants, _errors_rank, _winner, choose_in_time
 from overtone.operators._evidence import evidence_losses, samples_system
-from overtone.operators._features import Applied, FourierFeatures
+from overtone.operators._features import Applied, ConfiguredNetwork, FourierFeatures, NetworkFeatures
 from overtone.operators._hidden_layer import hidden_layer
+from overtone.operators._kernel import domain_points
+from overtone.operators._least_squares import solve
 from overtone.operators._linear_part import checks
+from overtone.units import gaussian_bandwidth
 from tests.operators.problems import TAU, gradient, helmholtz, relative_error, second
 
 SMALL = ModelConfig("gaussian", activation="tanh", width=32, depth=2, features=32)
@@ -241,7 +245,8 @@ class Plain(torch.nn.Module):
         return self.output(self.step(self.hidden(torch.sin(6.28 * x @ self.frequencies))))
 
 
-def test_plain_modules_are_raced_in_their_own_precision():
+def test_plain_modules_are_raced_in_their_own_precision(monkeypatch):
+    monkeypatch.setattr(choosing, "CLEAR", 1000.0)
     problem = helmholtz(2.2, points=60)
     choice = operators.choose_bandwidth(problem, Plain, steps=30, cycles=(1.0, 1.5))
     assert all(candidate.trained is not None for candidate in choice.candidates)
@@ -285,6 +290,51 @@ def test_races_decide_only_where_they_separate():
     assert _winner([first, second_], [0, 1], ChoiceVerdict.PILOT) == 1
     clear = operators.TriedBandwidth(2.0, (2.0,), (2e-6,), 0.1)
     assert _winner([first, clear], [0, 1], ChoiceVerdict.RACED) == 1
+
+
+def tried(cycles, losses, errors=()):
+    return operators.TriedBandwidth(cycles, (cycles,), losses, errors=errors)
+
+
+def test_short_trainings_are_run_where_they_can_decide():
+    problem = helmholtz(points=40)
+    known = checks(problem)
+    agreed, other = tried(1.0, (1e-4, 1e-5)), tried(2.0, (3e-4, 2e-5))
+    assert _entrants(problem, [agreed, other], known) == (ChoiceVerdict.RANKED, [0])
+    disputed = tried(2.0, (3e-4, 5e-6))
+    assert _entrants(problem, [agreed, disputed], known) == (ChoiceVerdict.RACED, [0, 1])
+    # Errors rank against the losses; near the solution they are raced, far from it they are not.
+    near = [tried(1.0, (1e-4, 1e-5), (0.05, 0.04)), tried(2.0, (3e-4, 2e-5), (0.03, 0.02))]
+    assert _entrants(problem, near, known) == (ChoiceVerdict.RACED, [1, 0])
+    far = [tried(1.0, (1e-2, 1e-2), (0.5, 0.4)), tried(2.0, (3e-2, 2e-2), (0.3, 0.2))]
+    assert _entrants(problem, far, known) == (ChoiceVerdict.RANKED, [1])
+
+
+def test_errors_rank_where_the_kernel_solution_is_sharper_than_all_candidates():
+    near = [tried(1.0, (1e-2, 1e-2), (0.3, 0.2)), tried(2.0, (2e-2, 2e-2), (0.4, 0.4))]
+    # A tenth of the root of the least loss.
+    assert _errors_rank(near, SimpleNamespace(relative_residual=0.009))
+    assert not _errors_rank(near, SimpleNamespace(relative_residual=0.011))
+    assert not _errors_rank([tried(1.0, (1e-2,), (0.6,))], SimpleNamespace(relative_residual=0.0))
+    assert not _errors_rank([tried(1.0, (1e-2,))], SimpleNamespace(relative_residual=0.0))
+
+
+def test_errors_are_those_of_the_ridge_solutions_to_the_kernel_solution():
+    problem = helmholtz(1.2, points=60)
+    choice = operators.choose_bandwidth(problem, SMALL, steps=10, cycles=(0.5, 2))
+    x = domain_points(problem, 2000, 0)
+    fitted, _ = problem.split(0.25, 0)
+    for one in choice.candidates:
+        bandwidth = (gaussian_bandwidth(one.cycles),)
+        features = NetworkFeatures.of(ConfiguredNetwork(problem, SMALL), bandwidth, 0, 1)
+        for ridge, error in zip((1e-7, 1e-8), one.errors, strict=True):
+            field = solve(fitted, features, ridge, choice.checks)
+            truth = choice.kernel(x)
+            assert error == pytest.approx(float((field(x) - truth).norm() / truth.norm()), rel=1e-6)
+    assert choice.best.score == min(one.score for one in choice.candidates) or choice.best.trained is not None
+    resonant = operators.choose_bandwidth(helmholtz(2.0, points=60), SMALL, steps=10, cycles=(0.5, 2))
+    assert resonant.kernel.undetermined
+    assert [one.errors for one in resonant.candidates] == [(), ()]
 
 
 def test_wrong_arguments_are_refused():

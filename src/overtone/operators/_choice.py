@@ -16,8 +16,8 @@ from overtone.operators._least_squares import Solution
 from overtone.operators._linear_part import Check
 from overtone.signals import Measured
 
-UNCERTAIN = 0.1
-"""Loss of the best candidate over that of the zero field above which least squares does not rank reliably."""
+UNCERTAIN = 0.1**0.5
+"""Error of the best candidate, or root of its loss, above which least squares does not rank reliably."""
 
 
 class ChoiceVerdict(Enum):
@@ -42,6 +42,8 @@ class TriedBandwidth:
         trained: After a short training, relative error to the kernel solution where that is trusted, else the root of
             the held-out loss over that of the zero field; None if it did not take part.
         converged: Whether Gauss-Newton steps settled.
+        errors: At each of the ridges the relative error to the kernel solution, of linear equations that this solves;
+            empty otherwise.
     """
 
     cycles: float
@@ -49,11 +51,21 @@ class TriedBandwidth:
     losses: tuple[float, ...]
     trained: float | None = None
     converged: bool = True
+    errors: tuple[float, ...] = ()
 
     @property
     def loss(self) -> float:
-        """Geometric mean of the losses over the ridges, which ranks the candidates."""
-        return math.exp(sum(math.log(max(x, 1e-300)) for x in self.losses) / len(self.losses))
+        """Geometric mean of the losses over the ridges."""
+        return _mean(self.losses)
+
+    @property
+    def score(self) -> float:
+        """What ranks the candidates: geometric mean of the errors over the ridges, or root of the loss without them."""
+        return _mean(self.errors) if self.errors else math.sqrt(self.loss)
+
+
+def _mean(values: tuple[float, ...]) -> float:
+    return math.exp(sum(math.log(max(x, 1e-300)) for x in values) / len(values))
 
 
 @final
@@ -102,7 +114,7 @@ class Choice(Displayed):
     @property
     def uncertain(self) -> bool:
         """Whether the ranking is weak, because least squares at the ridges of training leaves much of the data."""
-        return self.best.loss > UNCERTAIN and not is_measurement(self.problem)
+        return self.best.score > UNCERTAIN and not is_measurement(self.problem)
 
     @property
     def kernel_is_better(self) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import time
 from collections.abc import Sequence
@@ -30,7 +31,7 @@ from overtone.operators._kernel import (
     samples_solution,
     zero_loss,
 )
-from overtone.operators._least_squares import RidgeSolver, solve
+from overtone.operators._least_squares import RidgeSolver, Solution, solve
 from overtone.operators._linear_part import Check, checks, linear_part
 from overtone.operators._training import LEARNING_RATE, train_network
 from overtone.signals import Measured, Term
@@ -54,8 +55,14 @@ DECISIVE = 0.7
 JUDGED = 2000
 """Random places at which trained networks are compared with the kernel solution."""
 
-CLEAR = 30.0
-"""Factor of held-out loss between the best and the second above which no race is run."""
+CLEAR = 30.0**0.5
+"""Ratio of scores between the best and the second above which no race is run."""
+
+SHARPER = 0.1
+"""Ratio of held-out residuals of the kernel solution and the best candidate up to which the former is their truth."""
+
+SOLVED, FAR = 0.1, 0.5
+"""Least error of the candidates below which they are trained briefly, and above which errors rank none of them."""
 
 SHARE = 0.25
 """Part of the groups of each term that is held out."""
@@ -82,11 +89,13 @@ def choose_bandwidth(
 ) -> Choice:
     """Choose the bandwidth of a network for a field known through operators.
 
-    The operators are applied to the last hidden layers of random copies of the network itself. Ridge least squares with
-    1e-7 and 1e-8 of the largest eigenvalue stands for the training. The bandwidths of least held-out loss are then
-    trained briefly, which decides if it separates them: by the error to the kernel solution where that can be trusted,
-    else by held-out loss. Nonlinear equations take Gauss-Newton steps; where they do not settle, all candidates are
-    trained briefly. Equations with several stable states are outside the method, and the verdict says so.
+    The operators are applied to the last hidden layers of random copies of the network itself. Ridge least squares
+    with 1e-7 and 1e-8 of the largest eigenvalue stands for the training. Of linear equations the errors to the
+    kernel solution rank, where its held-out residual is a tenth of the best candidate's and some error is below a
+    half; else held-out losses rank. The best two are trained briefly where errors are below a tenth, and where
+    losses at the two ridges name different ones; the short training decides if it separates them. Nonlinear
+    equations take Gauss-Newton steps; where they do not settle, all candidates are trained briefly. Equations with
+    several stable states are outside the method, and the verdict says so.
 
     Measurements of samples, without derivatives, are ranked by their evidence: the likelihood of all data under random
     combinations of the features and noise of 1e-5 and 1e-6 of the largest eigenvalue. Nothing is held out or trained.
@@ -126,15 +135,19 @@ def choose_bandwidth(
     fitted, held_out = problem.split(share, seed)
     zero = zero_loss(held_out) or 1.0
     sigmas = [sigma_per_axis(problem, c) for c in ladder]
+    kernel = kernel_solution(fitted, held_out, sigmas, known, seed=seed)
+    determined = all(one.linear for one in known) and kernel.undetermined == 0
+    judge = _Judge(problem, held_out, zero, kernel if kernel.trusted or determined else None, seed)
     candidates = [
-        _candidate(fitted, held_out, builder, c, sigma, known, zero, seed)
+        _candidate(fitted, held_out, builder, c, sigma, known, judge)
         for c, sigma in zip(ladder, sigmas, strict=True)
     ]
-    kernel = kernel_solution(fitted, held_out, sigmas, known, seed=seed)
+    if not _errors_rank(candidates, kernel):
+        candidates = [replace(one, errors=()) for one in candidates]
+        judge = replace(judge, kernel=kernel if kernel.trusted else None)
     verdict, entrants = _entrants(problem, candidates, known)
     if len(entrants) > 1:
         part = RACE if verdict is ChoiceVerdict.RACED else PILOT
-        judge = _Judge(problem, held_out, zero, kernel if kernel.trusted else None, seed)
         for position in entrants:
             module = builder(_bandwidth(sigmas[position]), derive_seed(seed, "race"))
             train_network(
@@ -265,11 +278,13 @@ def _candidate(
     cycles: float,
     sigma: tuple[float, ...],
     known: tuple[Check, ...],
-    zero: float,
-    seed: int,
+    judge: _Judge,
 ) -> TriedBandwidth:
-    """Held-out losses of the network's features at each ridge."""
-    features = NetworkFeatures.of(builder, _bandwidth(sigma), seed, fitted.geometry.axes)
+    """Held-out losses of the network's features at each ridge, and errors to the kernel solution."""
+    zero, features = (
+        judge.zero,
+        NetworkFeatures.of(builder, _bandwidth(sigma), judge.seed, fitted.geometry.axes),
+    )
     if not all(one.linear for one in known):
         fields = [solve(fitted, features, ridge, known) for ridge in RIDGES]
         losses = [float(held_out.loss(field).detach()) for field in fields]
@@ -283,25 +298,44 @@ def _candidate(
     # The held-out system needs its derivatives once; residuals of every ridge are products with it.
     other, offset = Applied(held_out, features, known).system()
     decomposed = RidgeSolver(matrix)
-    losses = [
-        float((other @ decomposed.solve(-start, ridge) + offset).abs().square().sum()) for ridge in RIDGES
-    ]
-    return TriedBandwidth(cycles, sigma, tuple(loss / zero for loss in losses))
+    solutions = [decomposed.solve(-start, ridge) for ridge in RIDGES]
+    losses = [float((other @ solution + offset).abs().square().sum()) for solution in solutions]
+    return TriedBandwidth(
+        cycles, sigma, tuple(loss / zero for loss in losses), errors=judge.errors(features, solutions)
+    )
 
 
 def _entrants(
     problem: Measured, candidates: Sequence[TriedBandwidth], known: tuple[Check, ...]
 ) -> tuple[ChoiceVerdict, list[int]]:
     """Positions of the candidates that are to be trained briefly, the best first, and the verdict."""
-    everyone = sorted(range(len(candidates)), key=lambda i: candidates[i].loss)
+    everyone = sorted(range(len(candidates)), key=lambda i: candidates[i].score)
     if bistable(problem, known):
         return ChoiceVerdict.CANNOT_TELL, everyone
     linear = all(one.linear for one in known)
     if not linear and not candidates[everyone[0]].converged:
         return ChoiceVerdict.PILOT, everyone
-    limit = CLEAR * candidates[everyone[0]].loss
-    close = [i for i in everyone if candidates[i].loss <= limit][: RACED if linear else RACED_NONLINEAR]
+    best = candidates[everyone[0]]
+    # A short training tells no more where even the whole one stays far from the solution.
+    if best.score > SOLVED if best.errors else linear and _ridges_agree(candidates):
+        return ChoiceVerdict.RANKED, everyone[:1]
+    limit = CLEAR * candidates[everyone[0]].score
+    close = [i for i in everyone if candidates[i].score <= limit][: RACED if linear else RACED_NONLINEAR]
     return (ChoiceVerdict.RANKED if len(close) == 1 else ChoiceVerdict.RACED), close
+
+
+def _errors_rank(candidates: Sequence[TriedBandwidth], kernel: KernelSolution) -> bool:
+    """Whether the kernel solution is much better than all candidates, and some of them come near it."""
+    if not all(one.errors for one in candidates):
+        return False
+    residual = math.sqrt(min(one.loss for one in candidates))
+    return kernel.relative_residual < SHARPER * residual and min(one.score for one in candidates) < FAR
+
+
+def _ridges_agree(candidates: Sequence[TriedBandwidth]) -> bool:
+    """Whether one candidate has the least loss at every ridge."""
+    best = {min(range(len(candidates)), key=lambda i: candidates[i].losses[r]) for r in range(len(RIDGES))}
+    return len(best) == 1
 
 
 def _winner(candidates: Sequence[TriedBandwidth], entrants: Sequence[int], verdict: ChoiceVerdict) -> int:
@@ -328,11 +362,30 @@ class _Judge:
         if self.kernel is None:
             loss = float(self.held_out.loss(at_its_precision(network)).detach()) / self.zero
             return math.sqrt(loss) if math.isfinite(loss) else math.inf
-        x = domain_points(self.problem, JUDGED, self.seed)
+        places, truth = self._truth
         with torch.no_grad():
-            truth = self.kernel(x)
-            score = float((at_its_precision(network)(x).double() - truth).norm() / truth.norm())
+            score = float((at_its_precision(network)(places).double() - truth).norm() / truth.norm())
         return score if math.isfinite(score) else math.inf
+
+    def errors(self, features: NetworkFeatures, solutions: Sequence[Tensor]) -> tuple[float, ...]:
+        """Return relative errors of combinations of features to the kernel solution; none where it does not judge."""
+        if self.kernel is None:
+            return ()
+        places, truth = self._truth
+        with torch.no_grad():
+            values = features(places)
+        fields = [
+            Solution(lambda _: values, w.reshape(len(self.problem.channels), -1), 0.0) for w in solutions
+        ]
+        return tuple(float((field(places) - truth).norm() / truth.norm()) for field in fields)
+
+    @functools.cached_property
+    def _truth(self) -> tuple[Tensor, Tensor]:
+        """Random places in the domain, and the kernel solution there."""
+        assert self.kernel is not None
+        places = domain_points(self.problem, JUDGED, self.seed)
+        with torch.no_grad():
+            return places, self.kernel(places)
 
 
 def bistable(problem: Measured, known: Sequence[Check]) -> bool:

@@ -89,8 +89,9 @@ def _bandwidth(choice: Choice) -> str:
                 f"measurements better than noise. {head} is the smoothest, which does the least harm."
             )
         return f"{head}: the network's own random features explain the measurements best, by their evidence."
+    smallest = "error to the kernel solution" if choice.best.errors else "held-out loss"
     return {
-        "ranked": f"{head}: the least held-out loss by least squares on the network's own random features.",
+        "ranked": f"{head}: the least {smallest} by least squares on the network's own random features.",
         "raced": f"{head}: the best by least squares on the network's own random features, and by a short training "
         "beside the next best.",
         "pilot": f"{head}: the Gauss-Newton steps did not settle, and short trainings of all candidates decided.",
@@ -110,9 +111,12 @@ def _skipped(choice: Choice) -> list[str]:
 def _ranking(choice: Choice) -> list[str]:
     if not choice.uncertain or choice.verdict.value == "cannot tell":
         return []
+    left = f"an error of {choice.best.score:.0%}"
+    if not choice.best.errors:
+        left = f"{choice.best.loss:.0%} of the loss of the zero field"
     return [
-        f"The ranking is weak: least squares leaves {choice.best.loss:.0%} of the loss of the zero field; compare the "
-        "neighbouring bandwidths by training, or take a wider network."
+        f"The ranking is weak: least squares leaves {left}; compare the neighbouring bandwidths by training, or take a "
+        "wider network."
     ]
 
 

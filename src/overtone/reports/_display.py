@@ -276,11 +276,16 @@ def choice_display(choice: Any) -> Display:
             f"{number(one.cycles)}{' (chosen)' if one is choice.best else ''}",
             format_per_axis(one.sigma),
             number(one.loss, 2),
+            *((number(one.score, 2),) if one.errors else ()),
             *(("–" if one.trained is None else number(one.trained, 2),) if raced else ()),
         )
         for one in choice.candidates
     ]
-    head = ("Cycles per domain", f"Sigma ({unit})", "Held-out loss")
+    head: tuple[str, ...] = ("Cycles per domain", f"Sigma ({unit})", "Held-out loss")
+    ranked = "Held-out loss"
+    if choice.best.errors:
+        ranked = "Error to the kernel solution"
+        head = (*head, ranked)
     return Display(
         f"Choice: {choice.problem.name}",
         "bandwidth for a field known through operators",
@@ -291,10 +296,13 @@ def choice_display(choice: Any) -> Display:
         sentences=str(choice).splitlines(),
         picture=levels_uri(
             [f"{number(one.cycles)} cycles" for one in choice.candidates][:8],
-            [float(np.log10(max(one.loss, 1e-300))) for one in choice.candidates][:8],
-            "Held-out loss over that of zero (log10)",
+            [
+                float(np.log10(max(one.score if one.errors else one.loss, 1e-300)))
+                for one in choice.candidates
+            ][:8],
+            f"{ranked}, that of zero being 1 (log10)",
         ),
-        alt="Held-out loss at each bandwidth",
+        alt=f"{ranked} at each bandwidth",
     )
 
 
