@@ -315,7 +315,7 @@ def test_errors_rank_where_the_kernel_solution_is_sharper_than_all_candidates():
     # A tenth of the root of the least loss.
     assert _errors_rank(near, SimpleNamespace(relative_residual=0.009))
     assert not _errors_rank(near, SimpleNamespace(relative_residual=0.011))
-    assert not _errors_rank([tried(1.0, (1e-2,), (0.6,))], SimpleNamespace(relative_residual=0.0))
+    assert not _errors_rank([tried(1.0, (1e-2,), (0.95,))], SimpleNamespace(relative_residual=0.0))
     assert not _errors_rank([tried(1.0, (1e-2,))], SimpleNamespace(relative_residual=0.0))
 
 

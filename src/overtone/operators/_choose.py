@@ -61,7 +61,7 @@ CLEAR = 30.0**0.5
 SHARPER = 0.1
 """Ratio of held-out residuals of the kernel solution and the best candidate up to which the former is their truth."""
 
-SOLVED, FAR = 0.1, 0.5
+SOLVED, FAR = 0.1, 0.9
 """Least error of the candidates below which they are trained briefly, and above which errors rank none of them."""
 
 SHARE = 0.25
@@ -91,8 +91,8 @@ def choose_bandwidth(
 
     The operators are applied to the last hidden layers of random copies of the network itself. Ridge least squares
     with 1e-7 and 1e-8 of the largest eigenvalue stands for the training. Of linear equations the errors to the
-    kernel solution rank, where its held-out residual is a tenth of the best candidate's and some error is below a
-    half; else held-out losses rank. The best two are trained briefly where errors are below a tenth, and where
+    kernel solution rank, where its held-out residual is a tenth of the best candidate's and some error is below
+    0.9; else held-out losses rank. The best two are trained briefly where errors are below a tenth, and where
     losses at the two ridges name different ones; the short training decides if it separates them. Nonlinear
     equations take Gauss-Newton steps; where they do not settle, all candidates are trained briefly. Equations with
     several stable states are outside the method, and the verdict says so.
