@@ -297,7 +297,10 @@ def _decisions(
         "verdict": None if choice is None else choice.verdict.value,
         "candidates": []
         if choice is None
-        else [asdict(one) | {"loss": one.loss, "chosen": one is choice.best} for one in choice.candidates],
+        else [
+            asdict(one) | {"loss": one.loss, "score": one.score, "chosen": one is choice.best}
+            for one in choice.candidates
+        ],
         "uncertain": choice is not None and choice.uncertain,
         "bistable": several or (choice is not None and choice.verdict is ChoiceVerdict.CANNOT_TELL),
         "linear": all(one.linear for one in known),

@@ -275,17 +275,13 @@ def choice_display(choice: Any) -> Display:
         (
             f"{number(one.cycles)}{' (chosen)' if one is choice.best else ''}",
             format_per_axis(one.sigma),
-            number(one.loss, 2),
-            *((number(one.score, 2),) if one.errors else ()),
+            number(one.score if one.errors else one.loss, 2),
             *(("–" if one.trained is None else number(one.trained, 2),) if raced else ()),
         )
         for one in choice.candidates
     ]
-    head: tuple[str, ...] = ("Cycles per domain", f"Sigma ({unit})", "Held-out loss")
-    ranked = "Held-out loss"
-    if choice.best.errors:
-        ranked = "Error to the kernel solution"
-        head = (*head, ranked)
+    ranked = "Error to the kernel solution" if choice.best.errors else "Held-out loss"
+    head = ("Cycles per domain", f"Sigma ({unit})", ranked)
     return Display(
         f"Choice: {choice.problem.name}",
         "bandwidth for a field known through operators",

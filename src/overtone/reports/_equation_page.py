@@ -173,17 +173,19 @@ def tried_table(facts: Mapping[str, Any], unit: str) -> TableBlock | None:
     tried = facts.get("candidates") or []
     if not tried:
         return None
+    errors = all(one.get("errors") for one in tried)
     raced = any(one.get("trained") is not None for one in tried)
     rows = [
         (
             f"{number(float(one['cycles']))}{' (chosen)' * bool(one.get('chosen'))}",
             " × ".join(number(float(s), 3) for s in one["sigma"]),
-            number(float(one["loss"]), 2),
+            number(float(one["score" if errors else "loss"]), 2),
             *(("–" if one.get("trained") is None else number(float(one["trained"]), 2),) if raced else ()),
         )
         for one in tried
     ]
-    head = ("Cycles per domain", f"Sigma ({unit})", "Held-out loss by least squares")
+    ranked = "Error to the kernel solution" if errors else "Held-out loss"
+    head = ("Cycles per domain", f"Sigma ({unit})", f"{ranked} by least squares")
     return TableBlock(
         "Bandwidths that were compared",
         rows,
