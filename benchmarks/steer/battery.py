@@ -4,9 +4,11 @@ F has other activations with frequencies, dense grids, and periodic embeddings o
 run was made.
 
 C judges the rules for sines and hash grids that were designed when A and B were known. A, B and C have small networks
-and short runs; D has the network and the steps that a fit takes if nothing is said, and two seeds of some cases. Its
-half E was sealed before a run was made. No signal of one battery is in another. Each case is one signal with its noise,
-one kind of network, one length of the run and one seed; 1-D, 2-D, 3-D and scattered samples, made and real ones.
+and short runs; D has the network and the steps that a fit takes if nothing is said, and two seeds of some cases. One
+half was sealed before a run was made. E, pictures, points and a volume with the network and the steps of D, was listed
+before a run was made: it judges how many steps the regressions count, which was designed when D was known. No signal of
+one battery is in another. Each case is one signal with its noise, one kind of network, one length of the run and one
+seed; 1-D, 2-D, 3-D and scattered samples, made and real ones.
 """
 
 from __future__ import annotations
@@ -219,6 +221,25 @@ peaks points | g 0 usual 5 6
 shell volume | g 3 usual 5
 """)
 
+USUAL_PICTURES = _cases("""
+parcel | g 0 usual 7
+face | g 3 usual 7
+tiles | g 0 usual 7
+portrait | g 10 usual 7
+relief | g 0 usual 7
+dunes | g 3 usual 7
+snake | g 3 usual 7
+drum | g 10 usual 7
+sombrero points | g 3 usual 7
+front points | g 0 usual 7
+gyroid volume | g 3 usual 7
+parcel | g 0 usual 8
+face | g 3 usual 8
+tiles | g 0 usual 8
+relief | g 0 usual 8
+sombrero points | g 3 usual 8
+""")
+
 FAMILIES_DESIGN = _cases(
     """
 drifting tone | f 0 long, b 0 long, d 3 long
@@ -264,6 +285,7 @@ BATTERIES = {
     "third": THIRD,
     "usual design": USUAL_DESIGN,
     "usual sealed": USUAL_SEALED,
+    "usual pictures": USUAL_PICTURES,
     "families design": FAMILIES_DESIGN,
     "families sealed": FAMILIES_SEALED,
 }

@@ -152,6 +152,34 @@ def _knot(side: int) -> np.ndarray:
     return np.sin(2 * np.pi * (1.5 * x + y * z * 4)) * np.exp(-3 * z**2)
 
 
+def _parcel() -> np.ndarray:
+    return imread(_sample("Minduka_Present_Blue_Pack.png"))[..., :3].mean(-1) / 255
+
+
+def _tiles(side: int) -> np.ndarray:
+    rows, columns = _plane((side, side))
+    places = np.random.default_rng(71).random((9, 3))
+    nearest = np.argmin([(rows - y) ** 2 + (columns - x) ** 2 for y, x, _ in places], axis=0)
+    return places[nearest, 2]
+
+
+def _dunes(side: int) -> np.ndarray:
+    rows, columns = _plane((side, side))
+    phase = 2 * np.pi * (4 * rows + 0.5 * np.sin(2 * np.pi * 1.5 * columns) + columns)
+    return np.sin(phase) + 0.4 * np.sin(2 * phase)
+
+
+def _drum(side: int) -> np.ndarray:
+    rows, columns = _plane((side, side))
+    modes = ((2, 3, 1.0), (5, 1, 0.7), (4, 6, 0.5), (7, 2, 0.4))
+    return sum(a * np.sin(np.pi * m * rows) * np.sin(np.pi * n * columns) for m, n, a in modes)  # type: ignore[return-value]
+
+
+def _gyroid(side: int) -> np.ndarray:
+    z, y, x = np.meshgrid(*(2.6 * np.pi * np.arange(side) / side,) * 3, indexing="ij")
+    return np.sin(x) * np.cos(y) + np.sin(y) * np.cos(z) + np.sin(z) * np.cos(x)
+
+
 _make = signals.synthetic
 GRIDS: dict[str, Callable[[], np.ndarray]] = {
     "tones": lambda: sum(np.sin(2 * np.pi * k * _time() + k) / k**0.5 for k in (3, 7, 19)),  # type: ignore[dict-item,return-value]
@@ -267,6 +295,15 @@ GRIDS: dict[str, Callable[[], np.ndarray]] = {
     "colours": lambda: _picture("colorwheel", _SIDE),
     "lattice": lambda: _lattice(_SIDE),
     "knot volume": lambda: _knot(10),
+    "parcel": lambda: resize(_parcel(), (_SIDE, _SIDE), anti_aliasing=True),
+    "face": lambda: np.asarray(data.lfw_subset()[0]),
+    "portrait": lambda: np.asarray(data.lfw_subset()[20]),
+    "snake": lambda: _picture("logo", _SIDE)[..., :3].mean(-1),
+    "tiles": lambda: _tiles(36),
+    "relief": lambda: _synthetic(_make.power_law((_SIDE, _SIDE), 2.7, seed=72)),
+    "dunes": lambda: _dunes(36),
+    "drum": lambda: _drum(36),
+    "gyroid volume": lambda: _gyroid(10),
     "smooth box": lambda: _synthetic(_make.power_law((12, 12, 12), 3.6, seed=45)),
 }
 
@@ -339,6 +376,17 @@ def _scattered(
     return places / side, picture[places[:, 0], places[:, 1]]
 
 
+def _sombrero_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    places = generator.random((700, 2)) * 20 - 10
+    return places, np.sinc(np.hypot(places[:, 0] - 2, places[:, 1] + 1) / np.pi)
+
+
+def _front_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    places = generator.random((700, 2))
+    distance = np.hypot(places[:, 0] + 0.1, places[:, 1] + 0.1) - 0.7
+    return places, np.arctan(30 * distance) + 0.3 * np.sin(2 * np.pi * 2 * places[:, 0])
+
+
 POINTS: dict[str, Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]] = {
     "camera points": _camera_points,
     "bumps points": _bumps_points,
@@ -348,6 +396,8 @@ POINTS: dict[str, Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
     "franke points": _franke_points,
     "sea floor points": _sea_floor_points,
     "peaks points": _peaks_points,
+    "sombrero points": _sombrero_points,
+    "front points": _front_points,
     "wells points": _wells_points,
     "petals points": _petals_points,
 }

@@ -218,7 +218,7 @@ def _candidates(v: Mapping[str, Any], unit: str) -> str:
         f"{plural(v['candidates'], 'bandwidth')} from {format_per_axis(v['first'])} to {format_per_axis(v['last'])} "
         f"{unit} were compared by ridge regression on the last hidden layer of untrained copies of the network "
         f"({plural(v['samples'], 'sample')}, judged on {v['held_out']:,} held-out values, at the ridge that stands for "
-        f"{plural(v['steps'], 'step')})."
+        f"{_counted(v)})."
     )
     chosen, sure = format_per_axis(v["chosen"]), f"about {v['uncertainty_db']:g} dB may be lost, as measured"
     periodic = v.get("multiplies_frequencies", False)
@@ -245,6 +245,14 @@ def _candidates(v: Mapping[str, Any], unit: str) -> str:
         by = "an octave above it where the ladder goes so far"
     text += f" {chosen} is used, {by}; {sure}."
     return text if v["quick"] else f"{text} {_too_few_steps(v)}"
+
+
+def _counted(v: Mapping[str, Any]) -> str:
+    """The steps that the ridge stands for."""
+    # Plans of earlier versions count all steps.
+    counted = v.get("counted_steps", v["steps"])
+    steps = plural(v["steps"], "step")
+    return steps if counted == v["steps"] else f"the first {counted:,} of {steps}"
 
 
 def _trials(v: Mapping[str, Any], chosen: str) -> str:

@@ -125,9 +125,9 @@ def plan(
 
     Candidates a factor of 2 apart, from a quarter of a cycle per extent to half of Nyquist, are compared. The
     shortlist is by the held-out error of ridge regressions on the last hidden layer of untrained copies of the network
-    itself, at the ridge 2e-5 / steps per sample, which stands for the length of the run. The best two (of networks
-    without Fourier features three to five) are then trained for real, each for at most a twelfth and together for at
-    most a quarter of the run, and the choice minimises, in dB,
+    itself, at the ridge 2e-5 / steps per sample, which stands for the length of the run (with Fourier features for its
+    first 300 steps at most). The best two (of networks without Fourier features three to five) are then trained for
+    real, each for at most a twelfth and together for at most a quarter of the run, and the choice minimises, in dB,
 
         trial + (ridge of the whole run - ridge of the trial's steps) + ridge of the whole run,
 

@@ -71,7 +71,7 @@ class RidgeScorer:
 
     Args:
         signal: With samples held out.
-        steps: Length of the run.
+        steps: Length of the run, or as many of its steps as count.
         seed: Seeds the subset of samples and the draws.
         device: Device on which networks are evaluated; the regression is solved in float64 on the CPU.
     """
