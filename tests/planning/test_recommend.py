@@ -93,6 +93,19 @@ def test_a_quick_choice_tries_nothing_and_says_how_sure_it_is():
         planning.plan(smooth(), choose="slow")
 
 
+def test_regressions_of_long_runs_count_their_first_300_steps():
+    """At the ridge of all steps the highest bandwidths would look worse than trained networks find them."""
+    of = {
+        steps: planning.plan(smooth((24, 24)), size=replace(SMALL, steps=steps), choose="quick")
+        for steps in (200, 300, 2000)
+    }
+    levels = {steps: [c.shortlist_psnr for c in plan.candidates] for steps, plan in of.items()}
+    assert levels[2000] == levels[300] != levels[200]
+    said = {steps: str(plan.reason(ReasonCode.CANDIDATES)) for steps, plan in of.items()}
+    assert "at the ridge that stands for 300 steps)" in said[300]
+    assert "at the ridge that stands for the first 300 of 2,000 steps)" in said[2000]
+
+
 def test_a_budget_too_small_for_a_trial_says_what_would_be_enough():
     short = planning.plan(smooth(), size=replace(SMALL, steps=100))
     assert short.trial_steps == 0

@@ -53,6 +53,7 @@ CANDIDATES = {
     ("changed", "present", "absent"),
     [
         ({}, "8 is used, the best by regression alone; about 0.8 dB may be lost", "too few"),
+        ({}, "at the ridge that stands for 400 steps)", "first"),
         ({"quick": False, "steps": 90}, "90 steps are too few to try", "were then trained"),
         (
             {"tried": ((8.0,), (4.0,)), "trial_psnr": (28.1, None), "trial_steps": 50, "spent_steps": 100},
