@@ -96,7 +96,7 @@ def test_a_quick_choice_tries_nothing_and_says_how_sure_it_is():
 def test_regressions_of_long_runs_count_their_first_300_steps():
     """At the ridge of all steps the highest bandwidths would look worse than trained networks find them."""
     of = {
-        steps: planning.plan(smooth((24, 24)), size=replace(SMALL, steps=steps), choose="quick")
+        steps: planning.plan(smooth((16, 16)), size=replace(SMALL, steps=steps), choose="quick")
         for steps in (200, 300, 2000)
     }
     levels = {steps: [c.shortlist_psnr for c in plan.candidates] for steps, plan in of.items()}
