@@ -85,8 +85,8 @@ class Ranking(NamedTuple):
 
 
 FOURIER = Ranking("fourier", 2, 0.7, 0.65, weight=1.0, counted_steps=300)
-"""Fourier features, or none, before layers without frequencies: the last hidden layer ranks well. Two with weight 1 lose
-0.2 dB less than three with weight 4. After 300 steps the best bandwidth hardly changes, but random features overfit."""
+"""Fourier features, or none, before plain layers: the last hidden layer ranks well. Two with weight 1 lose 0.2 dB
+less than three with weight 4. After 300 steps the best bandwidth hardly changes, but random features overfit."""
 
 PERIODIC = Ranking(
     "periodic activation", 3, 0.9, 0.7, (3, 2, 1), untried_below=2, by_outlook=True, regressions_count=False
