@@ -93,6 +93,26 @@ def test_the_measured_powers_add_up_to_those_of_the_zero_filled_picture(tmp_path
     )
 
 
+def test_units_of_the_measurements_do_not_decide_how_well_they_are_fitted(tmp_path):
+    scores = []
+    for size in (1e-6, 1e4):
+        problem = ot.signals.kspace(size * kspace_values(), np.ones((SIDE, SIDE), bool), complex_values=False)
+        run = ot.fit(problem, tmp_path / f"{size}", steps=60, **SMALL)
+        scores.append(run.record.attrs["measured"]["network"]["train"])
+    assert scores[0] == pytest.approx(scores[1], rel=1e-3)
+    assert scores[0] < 0.5
+    with pytest.raises(InputError, match=r"between 1e-30 and 1e.30, got 3.*e.40; check the data"):
+        ot.signals.kspace(1e40 * kspace_values(), np.ones((SIDE, SIDE), bool))
+    with pytest.raises(InputError, match="measurements that are not all 0, got zeros"):
+        ot.fit(
+            ot.signals.kspace(0 * kspace_values(), np.ones((SIDE, SIDE), bool)), tmp_path / "zero", steps=1
+        )
+
+
+def kspace_values():
+    return np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(picture()), norm="ortho"))
+
+
 def test_the_lowest_frequencies_are_never_held_out():
     problem = kspace()
     for seed in range(5):

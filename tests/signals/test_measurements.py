@@ -14,6 +14,7 @@ import overtone as ot
 from overtone import signals
 from overtone.errors import InputError
 from overtone.fitting._measured_split import split_measured
+from overtone.signals._readers._measured_file import with_reference
 
 SIDE = 32
 
@@ -289,3 +290,76 @@ def test_maps_of_columns_treat_each_alike_and_others_are_refused():
     assert problem.terms[0].operator.batched
     with pytest.raises(InputError, match="pass batched=False"):
         signals.measured(lambda v: matrix @ v[:, :1], lambda w: matrix.T @ w, data, grid, batched=True)
+
+
+def lines(side=16):
+    """A picture, its k-space and a mask of whole lines."""
+    y, x = np.mgrid[:side, :side] - side // 2
+    picture = np.exp(-(x**2 / 12 + (y - 2) ** 2 / 30)) * (np.hypot(x, y) < side // 2 - 1)
+    return (
+        picture,
+        np.fft.fftshift(np.fft.fft2(np.fft.ifftshift(picture), norm="ortho")),
+        np.ones((side, side), bool),
+    )
+
+
+def unshifted():
+    _, full, mask = lines()
+    return signals.kspace(np.fft.ifftshift(full), mask)
+
+
+def complex_picture_as_real():
+    picture, _, mask = lines()
+    phase = np.exp(0.5j * np.arange(16))
+    return signals.kspace(np.fft.fftshift(np.fft.fft2(picture * phase)), mask, complex_values=False)
+
+
+def transposed_sinogram():
+    angles = np.arange(16) * 180 / 16
+    return signals.projections(radon(lines()[0], angles), angles)
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (unshifted, "with frequency 0 in the middle of the array, got the largest ones in its corners"),
+        (complex_picture_as_real, "whose opposite frequencies are conjugates"),
+        (lambda: signals.kspace(lines()[1], lines()[2], noise=99.0), "its square root if it is a variance"),
+        (lambda: signals.kspace(lines()[1], lines()[2][0]), "1 axis, which leaves 16 channels"),
+        (lambda: signals.blurred(lines()[0], np.ones(3)), "1 axis, which leaves 16 channels"),
+        (lambda: signals.blurred(lines()[0], np.ones((3, 3)), noise=9.0), "the roughness of the data, got 9"),
+        (lambda: signals.projections(np.ones((8, 9)), np.arange(8) * np.pi / 8), "which look like radians"),
+        (transposed_sinogram, "not rows, have one sum, which looks transposed"),
+        (lambda: signals.projections(np.ones((0, 9)), []), "at least one angle"),
+        (lambda: signals.projections(np.ones((3, 9)), [0, 1, 2], side=10**6), "GiB of samples"),
+    ],
+)
+def test_measurements_that_mean_something_else_are_refused(made, message):
+    with pytest.raises(InputError, match=message):
+        made()
+    # The way out that is named for short scans is one.
+    assert signals.projections(np.ones((8, 9)), 360 + np.arange(8) * np.pi / 8).terms[0].size == 72
+
+
+@pytest.mark.parametrize(
+    ("arrange", "name"),
+    [
+        (np.transpose, "transposed"),
+        (np.fft.fftshift, "rolled by half"),
+        (np.flipud, "mirrored along axis 0"),
+        (lambda picture: picture / 16, "times 16"),
+        (
+            lambda picture: np.random.default_rng(0).random(picture.shape) - 0.5,
+            "same picture in the same place",
+        ),
+    ],
+)
+def test_references_of_other_pictures_are_refused_and_the_right_one_is_named(arrange, name):
+    picture, full, mask = lines()
+    problem = signals.kspace(full, mask, complex_values=False)
+    with pytest.raises(InputError, match=name):
+        with_reference(problem, arrange(picture))
+    assert with_reference(problem, picture).reference is not None
+    # Noise that is stated explains a difference.
+    noisy = full + np.random.default_rng(0).standard_normal(full.shape) * (0.5 + 0.5j)
+    assert with_reference(signals.kspace(noisy, mask, noise=0.7), picture).reference is not None

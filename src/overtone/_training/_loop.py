@@ -23,6 +23,7 @@ from overtone._utils.seeding import derive_seed
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
 from overtone.nn import Field, parameter_groups
+from overtone.nn._networks import OutputScaling
 from overtone.signals import Geometry, Measured, Signal
 
 
@@ -72,13 +73,17 @@ class WholeLoss:
     def __init__(self, problem: Measured, network: Field, seed: int) -> None:
         self._problem, self._network = problem, network
         self._precision = next(network.parameters()).dtype
+        # Of outputs in the field's own size, as the loss of samples is: Adam adds 1e-8 to the size of gradients.
+        self._size = (
+            network.restore.scale.square().mean() if isinstance(network.restore, OutputScaling) else 1.0
+        )
         self.generator = torch.Generator(device="cpu")
         self.generator.manual_seed(derive_seed(seed, "training", "batches"))
 
     def loss(self) -> Tensor:
         """Return the loss of the network as it is."""
         # Places and functionals are float64: phases of high frequencies lose digits in float32.
-        return self._problem.loss(self._network).to(self._precision)
+        return (self._problem.loss(self._network) / self._size).to(self._precision)
 
 
 class Interrupt:

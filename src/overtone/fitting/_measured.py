@@ -242,6 +242,10 @@ def check_settings(problem: Measured, config: FitConfig) -> None:
                 "move data and functions there, or train with operators.train_network, which stays on their device",
                 term.name,
             )
+    if not any(term.derivatives or bool((term.data != 0).any()) for term in problem.terms):
+        raise InputError(
+            "measurements that are not all 0", "zeros", "check the data: the zero field explains them", "fit"
+        )
     kind = config.device.partition(":")[0]
     if kind not in ("auto", "cpu"):
         raise InputError("the CPU, where operators of measurements are applied", kind, "pass auto", "device")

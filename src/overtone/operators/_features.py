@@ -25,6 +25,9 @@ Builder: TypeAlias = Callable[[tuple[float, ...], int], nn.Module]
 Features: TypeAlias = Callable[[Tensor], Tensor]
 """From points (N, d) to features (N, F), each row from its own point."""
 
+ORDINARY = 20.0
+"""Factor by which a field's size may differ from 1 before the network's outputs are scaled to it."""
+
 COLUMNS = 320
 """Features of all random copies together."""
 
@@ -62,10 +65,38 @@ class ConfiguredNetwork:
 
     def __call__(self, bandwidth: tuple[float, ...], seed: int) -> nn.Module:
         """Return an untrained network of a bandwidth."""
-        outputs = self.problem.outputs
-        scaling = _Scaling(torch.zeros(outputs, device="cpu"), torch.ones(outputs, device="cpu"))
+        outputs, size = self.problem.outputs, field_scale(self.problem)
+        scaling = _Scaling(
+            torch.zeros(outputs, device="cpu"), torch.full((outputs,), size, device="cpu").double()
+        )
         settings = replace(self.settings, bandwidth=bandwidth)
         return build_field(_Shape(self.problem.geometry, scaling), settings, seed)
+
+
+def field_scale(problem: Measured) -> float:
+    """Return the factor of a network's outputs: 1, or the field's size where measurements say that it is far from 1.
+
+    The size is that of the first step of steepest descent from 0. Units would decide how well a network trains.
+
+    Args:
+        problem: The measured field; of equations the factor is 1.
+    """
+    if any(term.derivatives for term in problem.terms):
+        return 1.0
+    points = problem.terms[0].points
+    values = torch.zeros(len(points), problem.outputs, dtype=torch.float64, device=points.device)
+    field = values.requires_grad_(True)
+    (slope,) = torch.autograd.grad(problem.loss(lambda _: field), field)
+    with torch.no_grad():
+        images = zip(problem.apply(lambda _: slope), problem.terms, strict=True)
+        curvature = sum(float(term.weight * image.abs().square().mean()) for image, term in images)
+        # The loss along the slope is least at half of its square over that of its image.
+        size = (
+            float(slope.square().sum()) / (2 * curvature) * float(slope.square().mean().sqrt())
+            if curvature
+            else 0.0
+        )
+    return size if size > 0 and not 1 / ORDINARY < size < ORDINARY else 1.0
 
 
 @final

@@ -27,6 +27,9 @@ RESOLUTION, FEWEST_PLACES = 2.0**-52, 1e6
 FEW_GROUPS = 8
 """A term of fewer groups is part of both sides of a split: two boundary values cannot be held out."""
 
+LARGEST = 1e30
+"""Largest size of measurements, and one over the smallest."""
+
 ADJOINT_TOLERANCE = 1e-4
 """Relative mismatch of <A v, w> and <v, A* w> above which an adjoint is refused; single precision leaves 1e-6."""
 
@@ -447,6 +450,7 @@ def measured(
             `batched`, or the adjoint is that of another map; the message says by how much.
     """
     data = data if isinstance(data, Tensor) and data.is_complex() else _tensor(data)
+    _check_size(data)
     numbers = None if groups is None else torch.as_tensor(groups, device=data.device).to(torch.int64)
     points = geometry.coords().to(data.device)
     operator = SamplesOperator(forward, adjoint, batched)
@@ -460,6 +464,18 @@ def _tensor(data: Any) -> Tensor:
     if not isinstance(data, Tensor) and getattr(getattr(data, "dtype", None), "kind", "") == "c":
         return torch.as_tensor(data, dtype=torch.complex128, device="cpu")
     return tensor(data, "data").double()
+
+
+def _check_size(data: Tensor) -> None:
+    """Refuse empty data, and sizes that single precision does not hold."""
+    size = float(data.abs().max()) if data.numel() else math.inf
+    if (math.isfinite(size) or not data.numel()) and size != 0 and not 1 / LARGEST < size < LARGEST:
+        raise InputError(
+            f"measurements whose largest is between {1 / LARGEST:g} and {LARGEST:g}",
+            f"{size:g}" if data.numel() else "none",
+            "check the data, or express them in another unit",
+            "data",
+        )
 
 
 def _check_map(operator: SamplesOperator, shape: tuple[int, int], data: Tensor, complex_values: bool) -> None:

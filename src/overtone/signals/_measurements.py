@@ -16,6 +16,15 @@ from overtone._utils.optional import import_optional
 from overtone.errors import InputError
 from overtone.signals._geometry import Grid
 from overtone.signals._measured import Measured, SamplesOperator, measured
+from overtone.signals._plausible import (
+    check_centre,
+    check_channels,
+    check_coefficient_noise,
+    check_conjugates,
+    check_sample_noise,
+    check_turns,
+)
+from overtone.signals._readers._files import check_size
 
 Array = NDArray[Any]
 
@@ -81,6 +90,13 @@ def kspace(
         raise InputError(
             "a mask that selects coefficients", "one that selects none", "check the mask", "mask"
         )
+    if array.ndim > len(shape):
+        check_channels(shape, array.shape[-1], "mask", "by numpy.broadcast_to for whole lines")
+    by_channel = array.reshape(*shape, -1)
+    check_centre(by_channel, measured_at)
+    if not complex_values:
+        check_conjugates(by_channel, measured_at)
+    check_coefficient_noise(by_channel[measured_at], noise)
     grid = _grid(shape, spacing, unit, periodic=True)
     values = torch.from_numpy(array.reshape(*shape, -1).astype(np.complex128))
     chosen = torch.from_numpy(measured_at)
@@ -196,6 +212,7 @@ def noncartesian_kspace(
             "trajectory",
         )
     values = torch.from_numpy(array.reshape(math.prod(samples), -1).astype(np.complex128))
+    check_coefficient_noise(array, noise)
     frequencies = places.reshape(-1, len(sides)) * spacing
     forward, adjoint = nonuniform_transforms(frequencies, sides, complex_values)
     problem = measured(
@@ -333,7 +350,12 @@ def projections(
         )
     if not (np.isfinite(data).all() and np.isfinite(turns).all()):
         raise InputError("finite integrals and angles", "nan or infinity", "remove these angles", "sinogram")
+    if data.size == 0:
+        raise InputError("at least one angle", "none", "save the measured angles", "sinogram")
+    check_turns(data, turns)
+    check_sample_noise(data, noise)
     side = side or data.shape[1]
+    check_size((side, side), 16, "side")
     if source_distance is not None and source_distance <= side * spacing / math.sqrt(2):
         raise InputError(
             f"a source outside the picture (beyond {side * spacing / math.sqrt(2):.4g} {unit})",
@@ -455,8 +477,13 @@ def blurred(
     if factor < 1:
         raise InputError("a factor of at least 1", f"{factor}", "pass for instance 2", "factor")
     axes = weights.ndim
+    if values.ndim > axes:
+        check_channels(
+            values.shape[:axes], values.shape[-1], "kernel", "with one weight along those without blur"
+        )
     values = values.reshape(*values.shape[:axes], -1)
     known = values.shape[:axes]
+    check_sample_noise(np.moveaxis(values, -1, 0), noise)
     shape = tuple(factor * (n - 1) + m for n, m in zip(known, weights.shape, strict=True))
     # Of the field's samples, those at which the kernel's middle stands for a known one.
     places = tuple(

@@ -16,6 +16,7 @@ from torch import Tensor
 from overtone.errors import InputError
 from overtone.signals._geometry import Grid
 from overtone.signals._measured import Measured
+from overtone.signals._plausible import check_reference
 from overtone.signals._readers._files import PathLike, check_size, decoding_errors, existing_file, is_zip
 
 Arrays = dict[str, NDArray[Any]]
@@ -133,7 +134,7 @@ def read_measured(path: PathLike) -> Measured:
         if refused.source == source:
             raise
         # The constructors name their arguments; people look for the file.
-        place = f"{source} ({refused.source})" if refused.source else source
+        place = f"{source} ({refused.source})" if refused.source not in ("", file.name) else source
         raise InputError(refused.expected, refused.got, refused.do, place) from refused
     return problem if reference is None else with_reference(problem, reference, source)
 
@@ -179,6 +180,13 @@ def _number(arrays: Mapping[str, NDArray[Any]], name: str, source: str, *, posit
         got = f"shape {value.shape}" if value.size != 1 else f"{value.reshape(-1)[0]}"
         raise InputError(f"{name} as one {'positive ' if positive else ''}number", got, "correct it", source)
     return float(value.reshape(-1)[0])
+
+
+def _whole(arrays: Mapping[str, NDArray[Any]], name: str, source: str) -> int:
+    value = _number(arrays, name, source, positive=True)
+    if value != int(value):
+        raise InputError(f"{name} as a whole number", f"{value:g}", "correct it", source)
+    return int(value)
 
 
 def _text(arrays: Mapping[str, NDArray[Any]], name: str, source: str) -> str:
@@ -264,7 +272,7 @@ def _sinogram(arrays: Arrays, common: dict[str, Any], source: str) -> Measured:
 
     options = dict(common)
     if "side" in arrays:
-        options["side"] = int(_number(arrays, "side", source, positive=True))
+        options["side"] = _whole(arrays, "side", source)
     if "source_distance" in arrays:
         options["source_distance"] = _number(arrays, "source_distance", source, positive=True)
     return projections(arrays["sinogram"], arrays["angles"], **options)
@@ -275,7 +283,7 @@ def _blurred(arrays: Arrays, common: dict[str, Any], source: str) -> Measured:
 
     options = dict(common)
     if "factor" in arrays:
-        options["factor"] = int(_number(arrays, "factor", source, positive=True))
+        options["factor"] = _whole(arrays, "factor", source)
     return blurred(arrays["blurred"], arrays["kernel"], **options)
 
 
@@ -295,7 +303,8 @@ def with_reference(problem: Measured, values: NDArray[Any], source: str = "refer
         source: Named in errors.
 
     Raises:
-        InputError: If the shape is not the field's, a value is not finite, or complex values are those of a real field.
+        InputError: If the shape is not the field's, a value is not finite, complex values are those of a real field, or
+            its measurements are not those of the problem.
     """
     grid, channels = problem.geometry, len(problem.channels)
     assert isinstance(grid, Grid)
@@ -308,9 +317,15 @@ def with_reference(problem: Measured, values: NDArray[Any], source: str = "refer
     if values.dtype.kind == "c" and not problem.complex_values:
         raise InputError("a real reference of a real field", "complex values", "save the real part", source)
     kind = np.complex128 if problem.complex_values else np.float64
-    return replace(
-        problem, reference=_Samples(grid, torch.from_numpy(values.astype(kind)).reshape(-1, channels))
-    )
+    known = values.astype(kind).reshape(*grid.shape, channels)
+    (term,) = problem.terms
+
+    def measure(field: NDArray[Any]) -> NDArray[Any]:
+        samples = torch.from_numpy(np.ascontiguousarray(field)).reshape(-1, channels)
+        return term.operator(term.points, samples).numpy()
+
+    check_reference(known, measure, term.data.numpy(), term.noise, grid.axes, source)
+    return replace(problem, reference=_Samples(grid, torch.from_numpy(known).reshape(-1, channels)))
 
 
 class _Samples:
