@@ -80,6 +80,19 @@ def test_a_fit_chooses_trains_and_says_that_the_kernel_solution_is_better(tmp_pa
     assert len(ot.reports.verdict(solution)) == 4
 
 
+def test_units_of_the_solution_do_not_decide_how_well_a_network_is_trained(tmp_path):
+    errors = []
+    for size in (1e-6, 1e5):
+        terms = problem().terms
+        ends = replace(terms[1], operator=lambda x, u, size=size: u - size * truth(x))
+        scaled = replace(problem(), terms=(terms[0], ends), reference=None)
+        run = ot.fit(scaled, tmp_path / f"{size}", steps=20, **BY_HAND)
+        errors.append(described(run)["network"]["train"])
+        assert described(run)["size"] == pytest.approx(size / 2**0.5, rel=0.1)
+    assert errors[0] == pytest.approx(errors[1], rel=1e-3)
+    assert errors[0] < 1
+
+
 def test_held_out_rows_are_the_weighted_loss_on_points_that_were_not_trained_on(tmp_path):
     run = ot.fit(problem(), tmp_path / "run", steps=3, stop=False, **BY_HAND)
     assert described(run)["verdict"] is None

@@ -23,7 +23,7 @@ from overtone._utils.seeding import derive_seed
 from overtone._utils.torch_defaults import standard
 from overtone.errors import InputError, RunError
 from overtone.nn import Field, parameter_groups
-from overtone.nn._networks import OutputScaling
+from overtone.nn._networks.field import output_power
 from overtone.signals import Geometry, Measured, Signal
 
 
@@ -73,10 +73,8 @@ class WholeLoss:
     def __init__(self, problem: Measured, network: Field, seed: int) -> None:
         self._problem, self._network = problem, network
         self._precision = next(network.parameters()).dtype
-        # Of outputs in the field's own size, as the loss of samples is: Adam adds 1e-8 to the size of gradients.
-        self._size = (
-            network.restore.scale.square().mean() if isinstance(network.restore, OutputScaling) else 1.0
-        )
+        # Of outputs in the field's own size, as the loss of samples is.
+        self._size = output_power(network)
         self.generator = torch.Generator(device="cpu")
         self.generator.manual_seed(derive_seed(seed, "training", "batches"))
 

@@ -32,7 +32,7 @@ from overtone.operators._builder import check_smooth
 from overtone.operators._choice import Choice, ChoiceVerdict
 from overtone.operators._choose import SHARE, bistable
 from overtone.operators._evidence import is_measurement
-from overtone.operators._kernel import kernel_solution, zero_loss
+from overtone.operators._kernel import kernel_solution, solution_scale, zero_loss
 from overtone.operators._linear_part import Check, checks
 from overtone.operators._wording import fit_reasons
 from overtone.probes import View
@@ -239,13 +239,17 @@ def prepare_equation(
                 cycle = tuple(1 / length for length in problem.geometry.extent)
                 check_smooth(untrained(problem, model, bandwidth, seed), problem, bandwidth or cycle)
             weights, advice, kernel = balanced_network(fitted, model, bandwidth, known, seed)
-        decided = _decisions(problem, kernel, known, choice) | {"advice": asdict(advice)}
+        decided = _decisions(problem, kernel, known, choice) | {
+            "advice": asdict(advice),
+            "size": solution_scale(problem, kernel),
+        }
         linear, share = all(one.linear for one in known), config.stopping.held_out
         asked = counts(fitted, held_out)["held_out"] if share else None
         reasons = fit_reasons(choice, model, fitted, advice, kernel, weights, linear, asked)
     problem = weighted(problem, weights)
     fitted, held_out = split_measured(problem, config.stopping.held_out, seed)
-    field = untrained(problem, model, bandwidth, seed)
+    # Runs of earlier versions have no size: their outputs are not scaled.
+    field = untrained(problem, model, bandwidth, seed, decided.get("size", 1.0))
     if decided["advice"]["single_precision_floor"] > 1:
         field = field.double()
     optimizer = make_optimizer(field, config.training)

@@ -337,7 +337,13 @@ def axis_bandwidth(bandwidth: tuple[float, ...] | None, problem: Measured) -> tu
     return bandwidth * axes
 
 
-def untrained(problem: Measured, model: ModelConfig, bandwidth: tuple[float, ...] | None, seed: int) -> Field:
+def untrained(
+    problem: Measured,
+    model: ModelConfig,
+    bandwidth: tuple[float, ...] | None,
+    seed: int,
+    size: float | None = None,
+) -> Field:
     """Return the network of a fit before its training.
 
     Args:
@@ -345,8 +351,9 @@ def untrained(problem: Measured, model: ModelConfig, bandwidth: tuple[float, ...
         model: The settings of the network.
         bandwidth: Per axis, in cycles per unit.
         seed: Seed of the run.
+        size: Factor of the outputs; that of the measurements if None.
     """
-    field = ConfiguredNetwork(problem, model)(bandwidth or (), derive_seed(seed, "network"))
+    field = ConfiguredNetwork(problem, model, size)(bandwidth or (), derive_seed(seed, "network"))
     assert isinstance(field, Field)
     return field
 

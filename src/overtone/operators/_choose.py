@@ -23,12 +23,13 @@ from overtone.operators._derivatives import multi_indices
 from overtone.operators._dominant import dominant_functionals
 from overtone.operators._evidence import RIDGES as EVIDENCE_RIDGES
 from overtone.operators._evidence import evidence_losses, is_measurement
-from overtone.operators._features import Applied, Builder, NetworkFeatures
+from overtone.operators._features import Applied, Builder, ConfiguredNetwork, NetworkFeatures
 from overtone.operators._kernel import (
     KernelSolution,
     domain_points,
     kernel_solution,
     samples_solution,
+    solution_scale,
     zero_loss,
 )
 from overtone.operators._least_squares import RidgeSolver, Solution, solve
@@ -145,6 +146,8 @@ def choose_bandwidth(
     if not _errors_rank(candidates, kernel):
         candidates = [replace(one, errors=()) for one in candidates]
         judge = replace(judge, kernel=kernel if kernel.trusted else None)
+    if isinstance(builder, ConfiguredNetwork):
+        builder = replace(builder, size=solution_scale(problem, kernel))
     verdict, entrants = _entrants(problem, candidates, known)
     if len(entrants) > 1:
         part = RACE if verdict is ChoiceVerdict.RACED else PILOT

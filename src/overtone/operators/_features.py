@@ -58,14 +58,17 @@ class ConfiguredNetwork:
     Attributes:
         problem: The measured field.
         settings: Encoding, activations and sizes.
+        size: Factor of the outputs; that of `field_scale` if None.
     """
 
     problem: Measured
     settings: ModelConfig
+    size: float | None = None
 
     def __call__(self, bandwidth: tuple[float, ...], seed: int) -> nn.Module:
         """Return an untrained network of a bandwidth."""
-        outputs, size = self.problem.outputs, field_scale(self.problem)
+        outputs = self.problem.outputs
+        size = field_scale(self.problem) if self.size is None else self.size
         scaling = _Scaling(
             torch.zeros(outputs, device="cpu"), torch.full((outputs,), size, device="cpu").double()
         )
@@ -96,7 +99,16 @@ def field_scale(problem: Measured) -> float:
             if curvature
             else 0.0
         )
-    return size if size > 0 and not 1 / ORDINARY < size < ORDINARY else 1.0
+    return unless_ordinary(size)
+
+
+def unless_ordinary(size: float) -> float:
+    """Return the factor of outputs for a field of a size: 1 where it is near 1.
+
+    Args:
+        size: Root mean square of the field.
+    """
+    return 1.0 if size == 0 or not math.isfinite(size) or 1 / ORDINARY < size < ORDINARY else size
 
 
 @final

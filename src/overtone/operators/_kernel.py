@@ -12,7 +12,7 @@ from torch import Tensor
 
 from overtone._utils.display import Displayed
 from overtone._utils.seeding import derive_seed
-from overtone.operators._features import Applied, FourierFeatures, shared_system
+from overtone.operators._features import Applied, FourierFeatures, shared_system, unless_ordinary
 from overtone.operators._least_squares import RidgeSolver, Solution, solve
 from overtone.operators._linear_part import Check
 from overtone.signals import Measured
@@ -26,6 +26,9 @@ held-out measurement shows it."""
 
 FREQUENCIES = {1: 150, 2: 300}
 """Random frequencies per number of axes; that of two axes for more."""
+
+SIZED = 500
+"""Random points at which the size of a solution is taken."""
 
 TRUSTED = 1e-3
 """Root of held-out loss over that of the zero field below which the solution is trusted (equations without noise)."""
@@ -75,6 +78,19 @@ class KernelSolution(Displayed):
     def __call__(self, x: Tensor) -> Tensor:
         """Return the field (N, outputs) at points (N, d)."""
         return self.field(x)
+
+
+def solution_scale(problem: Measured, kernel: KernelSolution) -> float:
+    """Return the factor of a network's outputs for an equation: 1, or the solution's size where that is far from 1.
+
+    Args:
+        problem: The equation.
+        kernel: Its kernel solution; one that is not trusted says nothing of the size.
+    """
+    if not kernel.trusted:
+        return 1.0
+    with torch.no_grad():
+        return unless_ordinary(float(kernel(domain_points(problem, SIZED, 0)).square().mean().sqrt()))
 
 
 def zero_field(problem: Measured) -> Callable[[Tensor], Tensor]:

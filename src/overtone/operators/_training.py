@@ -8,6 +8,7 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from overtone.nn._networks.field import output_power
 from overtone.operators._builder import at_its_precision
 from overtone.signals import Measured
 
@@ -35,9 +36,10 @@ def train_network(
         observe: Called with the number of each step after it.
 
     Returns:
-        The last loss, infinity where it is not finite.
+        The last loss, of outputs before their scaling, infinity where it is not finite.
     """
     precision, field = next(network.parameters()).dtype, at_its_precision(network)
+    size = output_power(network)
     # Places keep float64: fields compute phases of high frequencies in it, whatever the precision of the weights.
     optimizer = torch.optim.Adam(network.parameters(), lr=learning_rate)
     length = total or steps
@@ -47,7 +49,7 @@ def train_network(
     value = math.inf
     for step in range(steps):
         optimizer.zero_grad(set_to_none=True)
-        loss = problem.loss(field)
+        loss = problem.loss(field) / size
         value = float(loss.detach())
         if not math.isfinite(value):
             return math.inf

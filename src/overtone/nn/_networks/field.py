@@ -237,6 +237,18 @@ class Field(nn.Module):
         return self.restore(self.normalised(coords))
 
 
+def output_power(network: nn.Module) -> float:
+    """Return the mean square scale of a field's outputs, 1 of other networks: a loss over it is one of scaled outputs.
+
+    Optimizers such as Adam, which add 1e-8 to the size of gradients, need it where values are small.
+
+    Args:
+        network: The network.
+    """
+    restore = getattr(network, "restore", None)
+    return float(restore.scale.square().mean()) if isinstance(restore, OutputScaling) else 1.0
+
+
 def _check_count(counted: str, got: int, expected: int) -> None:
     if got != expected:
         raise InputError(f"{expected} {counted}", f"{got}", "build both modules for the same number", "Field")
