@@ -113,8 +113,7 @@ def choose_bandwidth(
         seed: Seed of splits, networks and features.
 
     Raises:
-        InputError: If steps or cycles are not positive, the settings have no bandwidth, a function builds no network of
-            this field, or ignores bandwidth or seed, or the network has kinks where second derivatives are taken.
+        InputError: If steps or cycles are not positive, or the network is none of this field, its bandwidth and seed.
 
     Example:
         >>> import torch
