@@ -6,9 +6,9 @@ run was made.
 C judges the rules for sines and hash grids that were designed when A and B were known. A, B and C have small networks
 and short runs; D has the network and the steps that a fit takes if nothing is said, and two seeds of some cases. One
 half was sealed before a run was made. E, pictures, points and a volume with the network and the steps of D, was listed
-before a run was made: it judges how many steps the regressions count, which was designed when D was known. No signal of
-one battery is in another. Each case is one signal with its noise, one kind of network, one length of the run and one
-seed; 1-D, 2-D, 3-D and scattered samples, made and real ones.
+before a run was made: it is to judge how many steps the regressions count, which was designed when D was known. No
+signal of one battery is in another. Each case is one signal with its noise, one kind of network, one length of the run
+and one seed; 1-D, 2-D, 3-D and scattered samples, made and real ones.
 """
 
 from __future__ import annotations
