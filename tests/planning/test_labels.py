@@ -179,3 +179,13 @@ def test_held_out_samples_of_one_class_are_refused() -> None:
     few = signals.points(x[:24], (x[:24, 0] > 0.5).double())
     with pytest.raises(InputError, match="at least 32 samples with labels"):
         planning.plan(few, size=SIZE)
+
+
+def test_a_run_too_short_for_trials_is_told_what_would_be_enough() -> None:
+    short = planning.plan(striped(), Budget(steps=20))
+    assert "A run of 20 steps is too short to train any" in str(short)
+    assert f"{short.enough_steps} are enough" in str(short)
+    enough = planning.plan(striped(), Budget(steps=short.enough_steps))
+    assert enough.enough_steps is None
+    assert any(candidate.steps for candidate in enough.candidates)
+    assert planning.plan(striped(), Budget(steps=20), choose="quick").enough_steps is None

@@ -77,6 +77,7 @@ class ClassPlan(Result):
         batch: Samples per step; None for all up to 8,192.
         unit: Unit of the bandwidth.
         setting: What the caller's own network takes; None for a network of overtone.
+        enough_steps: Steps of a run that is long enough for trials; None where they were made or not asked for.
     """
 
     classes: tuple[float, ...]
@@ -91,6 +92,7 @@ class ClassPlan(Result):
     batch: int | None
     unit: str
     setting: NetworkSetting | None = None
+    enough_steps: int | None = None
 
     @property
     def encoding(self) -> EncodingKind | None:
@@ -199,7 +201,9 @@ def plan_labels(
     others = [scored((kind, ranked[0].bandwidth)) for kind in compared.encodings]
     candidates, entrants = [*ladder, *others], [*ranked[:TRIED], *others]
     length = min(MAX_TRIAL_STEPS, math.floor(TRIAL_SHARE * steps / len(entrants)))
+    enough = math.ceil(MIN_TRIAL_STEPS * len(entrants) / TRIAL_SHARE) if choose is Choosing.THOROUGH else None
     if choose is Choosing.THOROUGH and length >= MIN_TRIAL_STEPS:
+        enough = None
         tried = {
             entrant: trials.run(
                 compared.build((entrant.encoding, entrant.bandwidth), training.seed), entrant, length
@@ -224,6 +228,7 @@ def plan_labels(
         training.batch,
         signal.geometry.frequency_unit,
         None if compared.setting is None else compared.setting(chosen.bandwidth),
+        enough,
     )
 
 
@@ -325,6 +330,10 @@ def _sentences(plan: ClassPlan) -> list[str]:
         name += f" ({number(plan.setting.value)} in the convention of {plan.setting.library!r})"
     if not tried:
         text.append(f"{by}; {name} is best. None was trained.")
+        if plan.enough_steps is not None:
+            text.append(
+                f"A run of {plural(plan.steps, 'step')} is too short to train any; {plan.enough_steps} are enough."
+            )
     else:
         text.append(
             f"{by}, and {len(tried)} trained for {plural(tried[0].steps, 'step')} each; chosen is {name}"

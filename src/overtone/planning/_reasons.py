@@ -288,7 +288,7 @@ def _trials(v: Mapping[str, Any], chosen: str) -> str:
 
 def _too_few_steps(v: Mapping[str, Any]) -> str:
     return (
-        f"{plural(v['steps'], 'step')} are too few to try the best ones for real; "
+        f"{plural(v['steps'], 'step')} {'is' if v['steps'] == 1 else 'are'} too few to try the best ones for real; "
         f"{plural(v['enough_steps'], 'step')} would be enough."
     )
 
