@@ -350,22 +350,20 @@ def judge(library, name, cache):
             ]
         )
 
-    row = {
+    several = len(one.example.sigmas)
+    fewer = Setting(one.example.sigmas, FEATURES // several)
+    return {
         "name": name,
         "library": library,
-        "its example's sigma": " and ".join(f"{s:g}" for s in one.example.sigmas),
-        "error with it": errors([one.example] * len(SEEDS)),
-        "with as many features": "",
-        "converted sigma": " / ".join(f"{s:.3g}" for s in converted),
-        "error with it ": errors([Setting((s,)) for s in converted]),
-        "sigma chosen on its network": " / ".join(f"{s:.3g}" for s in direct),
-        "error with it  ": errors([Setting((s,)) for s in direct]),
+        "example's sigmas": " and ".join(f"{s:g}" for s in one.example.sigmas),
+        "its error": errors([one.example] * len(SEEDS)),
+        f"with {FEATURES} features": errors([fewer] * len(SEEDS)) if several > 1 else "",
+        "chosen sigma": " / ".join(f"{s:.3g}" for s in converted),
+        "error of the choice": errors([Setting((s,)) for s in converted]),
+        "chosen on its own network": " / ".join(f"{s:.3g}" for s in direct),
+        "error of that": errors([Setting((s,)) for s in direct]),
         "kernel's error": mean([answer["kernel"] for answer in answers]),
     }
-    several = len(one.example.sigmas)
-    if several > 1:
-        row["with as many features"] = errors([Setting(one.example.sigmas, FEATURES // several)] * len(SEEDS))
-    return row
 
 
 def main():
