@@ -306,6 +306,9 @@ def test_short_trainings_are_run_where_they_can_decide():
     # Errors rank against the losses; near the solution they are raced, far from it they are not.
     near = [tried(1.0, (1e-4, 1e-5), (0.05, 0.04)), tried(2.0, (3e-4, 2e-5), (0.03, 0.02))]
     assert _entrants(problem, near, known) == (ChoiceVerdict.RACED, [1, 0])
+    # The second by losses takes part beside the second by errors.
+    third = [*near, tried(4.0, (2e-2, 2e-2), (0.035, 0.03))]
+    assert _entrants(problem, third, known) == (ChoiceVerdict.RACED, [1, 2, 0])
     far = [tried(1.0, (1e-2, 1e-2), (0.5, 0.4)), tried(2.0, (3e-2, 2e-2), (0.3, 0.2))]
     assert _entrants(problem, far, known) == (ChoiceVerdict.RANKED, [1])
 

@@ -93,10 +93,10 @@ def choose_bandwidth(
     The operators are applied to the last hidden layers of random copies of the network itself. Ridge least squares
     with 1e-7 and 1e-8 of the largest eigenvalue stands for the training. Of linear equations the errors to the
     kernel solution rank, where its held-out residual is a tenth of the best candidate's and some error is below
-    0.9; else held-out losses rank. The best two are trained briefly where errors are below a tenth, and where
-    losses at the two ridges name different ones; the short training decides if it separates them. Nonlinear
-    equations take Gauss-Newton steps; where they do not settle, all candidates are trained briefly. Equations with
-    several stable states are outside the method, and the verdict says so.
+    0.9; if the least is below 0.1, the best two by errors and by losses are trained briefly. Else held-out losses
+    rank, and the best two are trained briefly where the ridges name different ones. The short training decides if
+    it separates them. Nonlinear equations take Gauss-Newton steps; where they do not settle, all candidates are
+    trained briefly. Equations with several stable states are outside the method, and the verdict says so.
 
     Measurements of samples, without derivatives, are ranked by their evidence: the likelihood of all data under random
     combinations of the features and noise of 1e-5 and 1e-6 of the largest eigenvalue. Nothing is held out or trained.
@@ -321,9 +321,18 @@ def _entrants(
     # A short training tells no more where even the whole one stays far from the solution.
     if best.score > SOLVED if best.errors else linear and _ridges_agree(candidates):
         return ChoiceVerdict.RANKED, everyone[:1]
-    limit = CLEAR * candidates[everyone[0]].score
-    close = [i for i in everyone if candidates[i].score <= limit][: RACED if linear else RACED_NONLINEAR]
+    near = _closest([one.score for one in candidates], RACED if linear else RACED_NONLINEAR)
+    if best.errors:
+        # Where errors and losses differ, the short training decides between the best of both.
+        near |= _closest([math.sqrt(one.loss) for one in candidates], RACED)
+    close = [i for i in everyone if i in near]
     return (ChoiceVerdict.RANKED if len(close) == 1 else ChoiceVerdict.RACED), close
+
+
+def _closest(scores: Sequence[float], count: int) -> set[int]:
+    """Positions of the best, and of the next ones if they are not clearly worse."""
+    order = sorted(range(len(scores)), key=lambda i: scores[i])
+    return {i for i in order[:count] if scores[i] <= CLEAR * scores[order[0]]}
 
 
 def _errors_rank(candidates: Sequence[TriedBandwidth], kernel: KernelSolution) -> bool:
