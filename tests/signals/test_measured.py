@@ -113,3 +113,23 @@ def test_wrong_data_groups_shares_and_domains_are_refused():
 def test_functions_of_samples_name_the_function_for_measured_fields():
     with pytest.raises(InputError, match=r"known through functionals .*operators.choose_bandwidth"):
         signals.validate(matrix_measurements())
+
+
+DATA = torch.ones(4, 1)
+
+
+@pytest.mark.parametrize(
+    ("forward", "data", "options", "message"),
+    [
+        (lambda v: v.numpy(), DATA, {}, "as a real tensor, as the data are, got ndarray"),
+        (lambda v: v + 0j, DATA, {}, "as a real tensor, as the data are, got torch.complex128"),
+        (lambda v: v * (1 + 1e-3 * torch.rand(1)), DATA, {}, "others at the second call"),
+        (lambda v: v.mul_(2), DATA, {}, "others at the second call"),
+        (lambda v: v, DATA, {"noise": -1.0}, "noise as a number of at least 0, got -1"),
+        (lambda v: v, DATA, {"noise": [1.0, 2.0]}, "noise as a number of at least 0"),
+        (lambda v: v, DATA, {"groups": [0.1, 0.2, 0.3, 0.4]}, "groups as whole numbers, got torch.float"),
+    ],
+)
+def test_maps_that_change_what_they_are_called_with_are_refused(forward, data, options, message):
+    with torch.random.fork_rng(), pytest.raises(InputError, match=message):
+        signals.measured(forward, lambda w: w, data, signals.Grid.unit_box((4,)), **options)

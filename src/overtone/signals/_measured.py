@@ -13,6 +13,7 @@ from torch import Tensor
 from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 from overtone.signals._geometry import Grid, Points
+from overtone.signals._map_checks import check_map, check_size_of
 from overtone.signals._readers._numbers import tensor
 
 Operator: TypeAlias = Callable[[Tensor, Tensor], Tensor]
@@ -26,12 +27,6 @@ RESOLUTION, FEWEST_PLACES = 2.0**-52, 1e6
 
 FEW_GROUPS = 8
 """A term of fewer groups is part of both sides of a split: two boundary values cannot be held out."""
-
-LARGEST = 1e30
-"""Largest size of measurements, and one over the smallest."""
-
-ADJOINT_TOLERANCE = 1e-4
-"""Relative mismatch of <A v, w> and <v, A* w> above which an adjoint is refused; single precision leaves 1e-6."""
 
 
 @final
@@ -152,6 +147,15 @@ class Term:
             )
         if not (math.isfinite(self.weight) and self.weight >= 0):
             raise InputError("a weight of at least 0", f"{self.weight}", "pass another", self.name)
+        if self.noise is not None and not (
+            isinstance(self.noise, int | float) and 0 <= self.noise < math.inf
+        ):
+            raise InputError(
+                "noise as a number of at least 0",
+                f"{self.noise!r}"[:40],
+                "pass a standard deviation",
+                "noise",
+            )
         if not bool(
             torch.isfinite(torch.view_as_real(self.data) if self.data.is_complex() else self.data).all()
         ):
@@ -450,12 +454,15 @@ def measured(
             `batched`, or the adjoint is that of another map; the message says by how much.
     """
     data = data if isinstance(data, Tensor) and data.is_complex() else _tensor(data)
-    _check_size(data)
-    numbers = None if groups is None else torch.as_tensor(groups, device=data.device).to(torch.int64)
+    check_size_of(data)
+    numbers = None if groups is None else torch.as_tensor(groups, device=data.device)
+    if numbers is not None and (numbers.is_floating_point() or numbers.is_complex()):
+        raise InputError("groups as whole numbers", f"{numbers.dtype}", "number the groups", "groups")
+    numbers = None if numbers is None else numbers.to(torch.int64)
     points = geometry.coords().to(data.device)
     operator = SamplesOperator(forward, adjoint, batched)
     term = Term(name, operator, points, data, weight, numbers, noise=noise)
-    _check_map(operator, (len(points), len(channels)), data, complex_values)
+    check_map(operator, (len(points), len(channels)), data, complex_values)
     return Measured(geometry, (term,), tuple(channels), complex_values, name)
 
 
@@ -464,86 +471,3 @@ def _tensor(data: Any) -> Tensor:
     if not isinstance(data, Tensor) and getattr(getattr(data, "dtype", None), "kind", "") == "c":
         return torch.as_tensor(data, dtype=torch.complex128, device="cpu")
     return tensor(data, "data").double()
-
-
-def _check_size(data: Tensor) -> None:
-    """Refuse empty data, and sizes that single precision does not hold."""
-    size = float(data.abs().max()) if data.numel() else math.inf
-    if (math.isfinite(size) or not data.numel()) and size != 0 and not 1 / LARGEST < size < LARGEST:
-        raise InputError(
-            f"measurements whose largest is between {1 / LARGEST:g} and {LARGEST:g}",
-            f"{size:g}" if data.numel() else "none",
-            "check the data, or express them in another unit",
-            "data",
-        )
-
-
-def _check_map(operator: SamplesOperator, shape: tuple[int, int], data: Tensor, complex_values: bool) -> None:
-    """Refuse maps of the wrong shape, maps that are not linear and adjoints of other maps."""
-    dtype = torch.complex128 if complex_values else torch.float64
-    draw = torch.Generator(device="cpu").manual_seed(0)
-    v = torch.randn(*shape, generator=draw, dtype=dtype, device="cpu").to(data.device)
-    w = torch.randn(*data.shape, generator=draw, dtype=data.dtype, device="cpu").to(data.device)
-    image = operator.forward(v)
-    if image.shape != data.shape:
-        raise InputError(
-            f"functionals of the shape of the data, {tuple(data.shape)}",
-            f"{tuple(image.shape)}",
-            "pass the data of this map",
-            "forward",
-        )
-    scale = float(image.abs().square().mean().sqrt())
-    if not math.isfinite(scale) or scale == 0:
-        raise InputError(
-            "finite functionals of random values",
-            "zeros" if scale == 0 else "nan or infinity",
-            "check the map",
-            "forward",
-        )
-    double = operator.forward(2 * v)
-    if float((double - 2 * image).abs().max()) > ADJOINT_TOLERANCE * float(double.abs().max()):
-        raise InputError(
-            "a linear map, A(2 v) = 2 A(v)",
-            f"a difference of {float((double - 2 * image).abs().max() / double.abs().max()):.2g} of the largest value",
-            "subtract what the map adds from the data",
-            "forward",
-        )
-    if operator.batched:
-        _check_columns(operator, v, image)
-    back = operator.adjoint(w)
-    if back.shape != v.shape:
-        raise InputError(
-            f"values of shape {tuple(v.shape)}",
-            f"{tuple(back.shape)}",
-            "return values at all samples",
-            "adjoint",
-        )
-    # A map of real values has Re<A v, w> = <v, A* w>: the imaginary part is not the adjoint's.
-    left, right = (image.conj() * w).sum(), (v.conj() * back).sum()
-    difference = float((left - right).abs() if complex_values else (left.real - right.real).abs())
-    mismatch = difference / float(image.norm() * w.norm())
-    # Of M random numbers <A v, w> is about |A v| |w| / sqrt(M), so the mismatch is taken relative to that.
-    mismatch *= math.sqrt(w.numel())
-    if mismatch > ADJOINT_TOLERANCE:
-        raise InputError(
-            "an adjoint with <A v, w> = <v, A* w>",
-            f"a relative difference of {mismatch:.2g} on random vectors",
-            "pass the (conjugate) transpose of the map with the same factors",
-            "adjoint",
-        )
-
-
-def _check_columns(operator: SamplesOperator, v: Tensor, image: Tensor) -> None:
-    """Refuse maps whose images of several columns are not those of each."""
-    together = operator.forward(torch.cat([2 * v, v], dim=1))
-    expected = torch.cat([2 * image, image], dim=1) if image.ndim == 2 else image[:0]
-    if (
-        together.shape != expected.shape
-        or float((together - expected).abs().max()) > ADJOINT_TOLERANCE * image.abs().max()
-    ):
-        raise InputError(
-            "a map that treats each column of its values alike",
-            "other images of two columns together than of each",
-            "pass batched=False",
-            "forward",
-        )
