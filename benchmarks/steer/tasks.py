@@ -181,7 +181,7 @@ def best_constant(some: Sequence[Judged]) -> tuple[float, list[float]]:
         nearest: Callable[[float], float] = lambda other: abs(math.log(other / cycles))  # noqa: E731
         return one.by_cycles[min(one.by_cycles, key=nearest)]
 
-    options = {c: [regret(one, c) for one in some] for c in (0.25 * 2**k for k in range(10))}
+    options = {c: [regret(one, c) for one in some] for c in (0.25 * 2**k for k in (*range(10), -1, -2))}
     best = min(options, key=lambda c: float(np.mean(options[c])))
     return best, options[best]
 

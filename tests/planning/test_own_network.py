@@ -151,3 +151,25 @@ def test_rates_and_ranges_that_are_none_are_refused_by_their_name(lr, domain):
     name = "domain" if domain == (1, -1) else "lr"
     with pytest.raises(InputError, match=f"^{name}: "):
         planning.plan(tones(), Budget(steps=60), network=siren, library="siren", lr=lr, domain=domain)
+
+
+def test_a_network_of_localised_activations_is_tried_above_the_end_of_the_ladder():
+    """Untrained copies of Gaussians do best at the lowest bandwidths, trained networks above."""
+
+    class Bumps(torch.nn.Module):
+        def __init__(self, inputs, scale):
+            super().__init__()
+            self.linear, self.scale = torch.nn.Linear(inputs, 24), scale
+
+        def forward(self, x):
+            return torch.exp(-((self.scale * self.linear(x)) ** 2))
+
+    def gauss(bandwidth):
+        return torch.nn.Sequential(Bumps(1, 3 * bandwidth), Bumps(24, 30.0), torch.nn.Linear(24, 1))
+
+    plan = planning.plan(tones(), Budget(steps=240), network=gauss, lr=2e-3)
+    bandwidths = [c.bandwidth[0] for c in plan.candidates]
+    best = plan.reason(ReasonCode.CANDIDATES).values["best_by_regression"][0]
+    tried = [c.bandwidth[0] for c in plan.candidates if c.trial_steps]
+    assert best <= bandwidths[2]
+    assert tried == bandwidths[:4]

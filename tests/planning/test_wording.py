@@ -94,7 +94,7 @@ CANDIDATES = {
             "two octaves",
         ),
         (
-            {"localised": True, "best_by_regression": (4.0,)},
+            {"localised": True, "best_by_regression": (4.0,), "untried_octaves": -1},
             "networks do best up to two octaves above. 8 is used, an octave above it where",
             "below",
         ),

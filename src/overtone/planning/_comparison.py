@@ -94,26 +94,26 @@ PERIODIC = Ranking(
 """Sines: the layers behind the first multiply frequencies while they learn, so that networks do best one to three
 octaves below what their untrained last layer does best at."""
 
-FINER = PERIODIC._replace(regret=0.3, regret_with_trials=0.3, untried_below=1)
+FINER = PERIODIC._replace(regret=0.5, regret_with_trials=0.4, untried_below=1)
 """Sines of growing frequency, whose first layer already holds higher ones than its bandwidth says."""
 
-LOCALISED = Ranking(
-    "localised activation",
-    3,
-    1.4,
-    0.4,
-    (0, -1, -2),
-    untried_below=-1,
-    by_outlook=True,
-    regressions_count=False,
+LOCALISED = PERIODIC._replace(
+    name="localised activation",
+    regret=0.4,
+    regret_with_trials=0.2,
+    octaves_below=(0, -1, -2),
+    untried_below=-2,
 )
-"""Gabor wavelets, Gaussians and others of limited support: untrained layers are so rough that regressions prefer the
-smoothest, and networks do best up to two octaves above."""
+"""Gaussians and others of limited support: untrained layers are so rough that regressions prefer the smoothest, and
+networks do best up to two octaves above."""
 
-OF_ACTIVATIONS = (PERIODIC, FINER, LOCALISED)
+GABOR = LOCALISED._replace(regret=1.4, regret_with_trials=0.3, untried_below=-1)
+"""Gabor wavelets, which do best nearer to the best of the regressions."""
+
+OF_ACTIVATIONS = (PERIODIC, FINER, LOCALISED, GABOR)
 """Rankings of networks with one frequency for all axes."""
 
-CELLS = Ranking("cells", 1, 0.8, 0.8, by_outlook=True, regressions_count=False, is_fixed=True)
+CELLS = Ranking("cells", 1, 1.3, 1.3, by_outlook=True, regressions_count=False, is_fixed=True)
 """Grids of trained values: neither regressions nor trials rank them better than a fixed rule does, since the quality of
 trained grids itself is jagged over resolutions."""
 
@@ -328,7 +328,9 @@ class BandwidthComparison:
         below = self._ranking.octaves_below
         if not below:
             return list(ranked[: self._ranking.tried])
-        return list(dict.fromkeys(_below(ranked, octaves) for octaves in below))
+        # Where the ladder ends below, networks of the caller are tried at the next ones above instead.
+        above = range(-1, -len(below) - 1, -1) if self._ranking is OWN else ()
+        return list(dict.fromkeys(_below(ranked, octaves) for octaves in (*below, *above)))[: len(below)]
 
     def _lowest(self, finalists: Sequence[Entry]) -> Entry:
         """The lowest finalist whose outlook is within `LOWER_DB` of the best."""
@@ -522,7 +524,7 @@ class BandwidthComparison:
             ),
             "takes_lowest": bool(self._ranking.octaves_below) and not self._shortlist_counts,
             "multiplies_frequencies": self._ranking in (PERIODIC, FINER),
-            "localised": self._ranking is LOCALISED,
+            "localised": self._ranking in (LOCALISED, GABOR),
             "untried_octaves": self._ranking.untried_below,
             "fixed": self._ranking.is_fixed,
             "best_by_regression": min(self._scores, key=lambda entry: self._scores[entry].error)[1],

@@ -242,7 +242,7 @@ def _candidates(v: Mapping[str, Any], unit: str) -> str:
     elif periodic:
         by = f"{'an octave' if v.get('untried_octaves') == 1 else 'two octaves'} below it where the ladder goes so far"
     elif v.get("localised"):
-        by = "an octave above it where the ladder goes so far"
+        by = f"{'an octave' if v['untried_octaves'] == -1 else 'two octaves'} above it where the ladder goes so far"
     text += f" {chosen} is used, {by}; {sure}."
     return text if v["quick"] else f"{text} {_too_few_steps(v)}"
 

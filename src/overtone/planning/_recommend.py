@@ -28,6 +28,7 @@ from overtone.planning._comparison import (
     CELLS,
     FINER,
     FOURIER,
+    GABOR,
     LOCALISED,
     LOWEST_CYCLES,
     OF_ACTIVATIONS,
@@ -252,7 +253,7 @@ def plan_model(
     if ranking in OF_ACTIVATIONS:
         # An activation has one frequency for all axes.
         shapes = context.ladder[: context.rungs]
-    if ranking is LOCALISED:
+    if ranking in (LOCALISED, GABOR):
         lower = [tuple(part * b for b in shapes[0]) for part in (1 / 4, 1 / 2)]
         shapes = [*lower, *shapes]
     elif ranking.is_fixed:
@@ -433,6 +434,8 @@ def ranking_of(model: ModelConfig) -> Ranking:
         return FOURIER
     if first is Activation.FINER:
         return FINER
+    if first in (Activation.GABOR, Activation.COMPLEX_GABOR):
+        return GABOR
     return PERIODIC if first is Activation.SINE else LOCALISED
 
 
