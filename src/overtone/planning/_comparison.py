@@ -98,11 +98,7 @@ FINER = PERIODIC._replace(regret=0.5, regret_with_trials=0.4, untried_below=1)
 """Sines of growing frequency, whose first layer already holds higher ones than its bandwidth says."""
 
 LOCALISED = PERIODIC._replace(
-    name="localised activation",
-    regret=0.4,
-    regret_with_trials=0.2,
-    octaves_below=(0, -1, -2),
-    untried_below=-2,
+    name="localised", regret=0.4, regret_with_trials=0.2, octaves_below=(0, -1, -2), untried_below=-2
 )
 """Gaussians and others of limited support: untrained layers are so rough that regressions prefer the smoothest, and
 networks do best up to two octaves above."""
