@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Real
 from typing import Any, TypeAlias, final
 
 import torch
@@ -148,7 +149,7 @@ class Term:
         if not (math.isfinite(self.weight) and self.weight >= 0):
             raise InputError("a weight of at least 0", f"{self.weight}", "pass another", self.name)
         if self.noise is not None and not (
-            isinstance(self.noise, int | float) and 0 <= self.noise < math.inf
+            isinstance(self.noise, Real) and 0 <= self.noise < math.inf
         ):
             raise InputError(
                 "noise as a number of at least 0",
