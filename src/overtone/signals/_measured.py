@@ -148,9 +148,7 @@ class Term:
             )
         if not (math.isfinite(self.weight) and self.weight >= 0):
             raise InputError("a weight of at least 0", f"{self.weight}", "pass another", self.name)
-        if self.noise is not None and not (
-            isinstance(self.noise, Real) and 0 <= self.noise < math.inf
-        ):
+        if self.noise is not None and not (isinstance(self.noise, Real) and 0 <= self.noise < math.inf):
             raise InputError(
                 "noise as a number of at least 0",
                 f"{self.noise!r}"[:40],
