@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, overload
 
 import torch
 
-from overtone._config import Activation, Choosing, EncodingKind, ModelConfig
+from overtone._config import Choosing, EncodingKind, ModelConfig
 from overtone._training import TrainingConfig
 from overtone._utils.enums import parse_enum
 from overtone._utils.torch_defaults import standard
@@ -25,25 +25,17 @@ from overtone.operators._evidence import is_measurement
 from overtone.operators._training import LEARNING_RATE as OPERATOR_LEARNING_RATE
 from overtone.planning._bandwidth import recommend_bandwidth
 from overtone.planning._comparison import (
-    CELLS,
-    FINER,
-    FOURIER,
-    GABOR,
-    LOCALISED,
     LOWEST_CYCLES,
-    OF_ACTIVATIONS,
-    OWN,
-    PERIODIC,
     TOP_SHARE,
     BandwidthComparison,
     Entry,
-    Ranking,
     ladder_cycles,
 )
 from overtone.planning._held_out import MIN_SAMPLES, ensure_held_out, expected_psnr
 from overtone.planning._labels import ClassPlan, LabelCandidates, indicators, is_labelled, plan_labels
 from overtone.planning._own_network import Factory, OwnNetwork
 from overtone.planning._plan import Alternative, Plan, is_recommended, make_plan, outcome_reasons
+from overtone.planning._ranking import FOURIER, GABOR, LOCALISED, OF_ACTIVATIONS, OWN, PERIODIC, ranking_of
 from overtone.planning._reasons import Reason, ReasonCode
 from overtone.planning._run_size import LEARNING_RATE, STEPS, Budget, RunSize, run_size, step_seconds
 from overtone.planning._scan import measure_noise
@@ -419,24 +411,6 @@ def _parameters(field: Field, kind: EncodingKind) -> list[Reason]:
     module = repr(first) if activation else field.encoding.describe()
     values = {"module": module, "activation": activation, "domain": kind.domain}
     return [Reason(ReasonCode.NETWORK_PARAMETERS, values)]
-
-
-def ranking_of(model: ModelConfig) -> Ranking:
-    """How networks of these settings are ranked.
-
-    Args:
-        model: The settings.
-    """
-    kind, first = model.resolved_encoding, model.activation[0]
-    if kind in (EncodingKind.HASH_GRID, EncodingKind.DENSE_GRID, EncodingKind.TRIPLANE):
-        return CELLS
-    if kind is not EncodingKind.NONE or not first.has_bandwidth:
-        return FOURIER
-    if first is Activation.FINER:
-        return FINER
-    if first in (Activation.GABOR, Activation.COMPLEX_GABOR):
-        return GABOR
-    return PERIODIC if first is Activation.SINE else LOCALISED
 
 
 def _others(signal: Signal[Any], model: ModelConfig) -> Callable[[Entry], list[Entry]]:
