@@ -224,7 +224,7 @@ def test_other_results_show_their_fields(results):
     assert "Earliest" in prediction._repr_html_()
 
 
-def test_a_choice_and_its_kernel_solution_show_losses_and_trust():
+def test_a_choice_and_its_kernel_solution_show_errors_and_trust():
     def residual(x, u):
         (du,) = torch.autograd.grad(u.sum(), x, create_graph=True)
         return du - torch.cos(x)
@@ -236,7 +236,7 @@ def test_a_choice_and_its_kernel_solution_show_losses_and_trust():
     html = choice._repr_html_()
     assert len(html) < LIMIT
     assert html.count("(chosen)") == 1
-    assert "Held-out loss" in html
+    assert "Error to the kernel solution" in html
     assert picture(html).width > 60
     assert repr(choice) == f"<Choice: sigma {choice.sigma[0]:.3g} cycles per unit, {choice.verdict.value}>"
     assert repr(choice.kernel).startswith("<KernelSolution: trusted, held-out residual ")
