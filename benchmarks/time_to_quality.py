@@ -96,7 +96,7 @@ def compared(name: str, signal: ot.Signal) -> list[dict[str, object]]:
     chosen = time.process_time() - start
     options = TrainingConfig(steps=20 * plan.steps, batch=plan.batch, lr=plan.lr, compile=False)
     ours = curve(plan.field(signal), signal, options, until=target, seconds=spent)[-1]
-    reached = "" if ours[2] >= target else ", which is less than plain: the quality is not reached; it"
+    reached = "" if ours[2] >= target else ", so that the quality is not reached"
     what = (
         f"bandwidth {plan.bandwidth[0]:.3g} x {plan.bandwidth[1]:.3g}, {plan.depth} x {plan.width}, "
         f"{plan.batch} samples a step, Adam at {plan.lr:g}; choosing took {chosen:.3g} s"
@@ -109,7 +109,7 @@ def compared(name: str, signal: ot.Signal) -> list[dict[str, object]]:
             "unit": "s",
             "ratio": spent / ours[1],
             "target": ">= 10",
-            "note": f"ours has {ours[2]:.2f} dB{reached} after {ours[0]} steps; {what}",
+            "note": f"ours has {ours[2]:.2f} dB after {ours[0]} steps{reached}; {what}",
         },
         {
             "name": f"{name}: the same, with the choice",
