@@ -226,7 +226,7 @@ def _choose_bandwidth(
         signal,
         model,
         replace(size, steps=steps),
-        replace(training, steps=steps, seconds=None),
+        replace(training, steps=steps),
         noise=noise,
         choose=model.choose or Choosing.THOROUGH,
         device=device,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, final
@@ -37,6 +38,10 @@ TOP_SHARE = 1 / 2
 
 TRIAL_SHARE, ONE_TRIAL_SHARE = 1 / 4, 1 / 12
 """Shares of the run that all trials together may take, and one of them."""
+
+LATE = 2.0
+"""How many times their share of the run's seconds, where it has a limit, trials may take before they are given up: a
+machine may become busy after its steps were timed."""
 
 MAX_TRIAL_STEPS, MIN_TRIAL_STEPS = 150, 10
 """Largest and smallest number of steps of one trial."""
@@ -175,7 +180,7 @@ class BandwidthComparison:
         signal: With samples held out.
         build: Builds the untrained network of an entry.
         ranking: How networks of this kind are ranked.
-        training: Settings of the run, with its steps.
+        training: Settings of the run, with its steps; with seconds, trials that take far more of them are given up.
         choose: Whether to try the shortlist for real.
         seed: Seeds draws and trials.
         device: Device of the training.
@@ -196,6 +201,8 @@ class BandwidthComparison:
         self._signal, self._build, self._ranking = signal, build, ranking
         self._seed = seed
         self._runner = TrialRunner(signal, training, seed, torch.device(device))
+        self._seconds = None if training.seconds is None else LATE * TRIAL_SHARE * training.seconds
+        self._is_late = False
         self._steps, self._counted = steps, min(steps, ranking.counted_steps or steps)
         self._scorer, self._choose = RidgeScorer(signal, self._counted, seed, device), choose
         self._scores: dict[Entry, RidgeScore] = {}
@@ -243,11 +250,7 @@ class BandwidthComparison:
         self._score(extra, trial_steps)
         finalists = list(dict.fromkeys([*finalists, *extra]))
         if trial_steps:
-            for entry in finalists:
-                self._trained[entry] = self._build(entry, self._seed)
-                self._trials[entry] = self._runner.run(self._trained[entry], trial_steps)
-                if self._ranking.by_outlook:
-                    self._follow(entry)
+            self._try(finalists, trial_steps)
         # Without trials nothing ranks the entries of a large signal; the spectrum's is the estimate.
         if around:
             chosen = self._latest(around)
@@ -258,6 +261,21 @@ class BandwidthComparison:
         if not around:
             self._follow(chosen)
         return self._result(chosen, axis_reasons)
+
+    def _try(self, entries: Sequence[Entry], steps: int) -> None:
+        """Train entries for real; none counts where time does not suffice for all, as after unlike numbers of steps."""
+        end = None if self._seconds is None else time.perf_counter() + self._seconds
+        for entry in entries:
+            left = None if end is None else max(TINY, end - time.perf_counter())
+            self._trained[entry] = self._build(entry, self._seed)
+            self._trials[entry] = self._runner.run(self._trained[entry], steps, left)
+            if self._trials[entry].steps < steps:
+                self._is_late = True
+                self._trials.clear()
+                self._followed.clear()
+                return
+            if self._ranking.by_outlook:
+                self._follow(entry)
 
     def _follow(self, entry: Entry) -> None:
         """Follow a trial further by the kernel that it leaves, once."""
@@ -474,6 +492,7 @@ class BandwidthComparison:
             "quick": self._choose is Choosing.QUICK,
             "large": self.is_large,
             "enough_steps": shortest,
+            "late": self._is_late,
         }
         return Reason(ReasonCode.CANDIDATES, values, self._signal.geometry.frequency_unit)
 

@@ -244,6 +244,8 @@ def _candidates(v: Mapping[str, Any], unit: str) -> str:
     elif v.get("localised"):
         by = f"{'an octave' if v['untried_octaves'] == -1 else 'two octaves'} above it where the ladder goes so far"
     text += f" {chosen} is used, {by}; {sure}."
+    if v.get("late"):
+        return f"{text} Short trainings were given up, because they took more than half of the time for training."
     return text if v["quick"] else f"{text} {_too_few_steps(v)}"
 
 

@@ -64,16 +64,17 @@ class TrialRunner:
         self._held = signal.held_out_index
         self._truth = self._normalised(self._held)
 
-    def run(self, field: Field, steps: int) -> Trial:
+    def run(self, field: Field, steps: int, seconds: float | None = None) -> Trial:
         """Train a network for some steps.
 
         Args:
             field: The untrained network; it is trained in place.
             steps: How many steps.
+            seconds: Where these are over first, the trial has fewer steps.
         """
         field = field.to(self._device)
         # A constant rate: a decay that ends with the trial would not be the beginning of the run's.
-        options = replace(self._training, steps=steps, seconds=None, decay=Decay.CONSTANT, compile=False)
+        options = replace(self._training, steps=steps, seconds=seconds, decay=Decay.CONSTANT, compile=False)
         coords = self._coords(self._held)
         best = Trial(math.inf, 0.0, steps, math.inf)
 
@@ -89,11 +90,11 @@ class TrialRunner:
 
         marks = {steps, round(0.75 * steps), round(0.5 * steps), round(0.3 * steps)}
         try:
-            train(field, self._signal, options, observe, wants=lambda step: step in marks)
+            outcome = train(field, self._signal, options, observe, wants=lambda step: step in marks)
         except RunError:
             # A network that diverges within the trial is no candidate; the others decide.
             return best
-        return best
+        return best._replace(steps=outcome.step)
 
     def follow(self, field: Field, trial: Trial) -> Trial:
         """Return a trial with its outlook: the least held-out error of kernel regressions of what is not learned.
