@@ -16,6 +16,7 @@ from overtone.errors import InputError
 from overtone.fitting._fit import with_known_solution
 from overtone.operators._kernel import FREQUENCIES, zero_field
 from overtone.planning import Budget
+from overtone.reports._measured_page import reconstruction_block
 from tests.operators.problems import TAU, helmholtz
 
 WAVES = 2.2
@@ -29,6 +30,10 @@ def few_bandwidths(monkeypatch):
 
 def truth(x):
     return torch.cos(TAU * WAVES * x)
+
+
+def colours(figure):
+    return {line.name: line.line.color for line in figure.data}
 
 
 def test_the_kernel_solution_wins_on_a_wave(tmp_path):
@@ -55,6 +60,15 @@ def test_the_kernel_solution_wins_on_a_wave(tmp_path):
     assert "Do residuals rank as true errors do?" in page
     assert "Held-out residual" in page
     assert result.errors_plot().describe().startswith("Error by frequency")
+    # A candidate has one colour in the figures of the page, whichever of them are shown.
+    names = [one.name for one in result.truth.candidates]
+    curves = [("Reference", "", np.zeros((8, 1))), *((name, "", np.zeros((8, 1))) for name in names)]
+    fields = colours(reconstruction_block(curves, 1.0, 0.0, "m", "Fields").figure)
+    errors = colours(result.errors_plot([names[0], names[2]]).plotly())
+    assert {name: errors[name] for name in (names[0], names[2])} == {
+        name: fields[name] for name in (names[0], names[2])
+    }
+    assert len({fields[name] for name in names}) == len(names)
 
 
 def test_candidates_that_residuals_put_in_the_wrong_order_are_named():

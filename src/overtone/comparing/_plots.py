@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import cycle
 from typing import final
 
 import numpy as np
@@ -146,14 +147,16 @@ class ErrorsByBand(Plot):
 
     def __init__(self, truth: TrueErrors, names: Sequence[str]) -> None:
         self.data = truth.dataset.sel(candidate=list(names))
+        # By the rank among all candidates, so that a candidate keeps its colour whichever others are shown.
+        self._colours = dict(zip((one.name for one in truth.candidates), cycle(style.RUNS), strict=False))
 
     def plotly(self) -> go.Figure:
         """Draw amplitudes on logarithmic axes."""
         fig = style.canvas(400)
         x = centres(self.data)
         lines = {"solution": (self.data.solution.values, style.TARGET, 3.0)}
-        for name, colour in zip(self.data.candidate.values.tolist(), style.RUNS, strict=False):
-            lines[name] = (self.data.error.sel(candidate=name).values, colour, 1.5)
+        for name in self.data.candidate.values.tolist():
+            lines[name] = (self.data.error.sel(candidate=name).values, self._colours[name], 1.5)
         for name, (values, colour, width) in lines.items():
             fig.add_scatter(
                 x=x,

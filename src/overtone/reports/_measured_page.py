@@ -164,14 +164,19 @@ def _curves(
     x = origin + spacing * np.arange(len(shown[0][2]))
     figure = style.canvas()
     figure.update_layout(showlegend=True)
-    for (title, _, values), colour in zip(shown, style.RUNS * 3, strict=False):
+    # The reference takes no colour of the others, which have theirs in every figure of the page.
+    colours = iter(style.RUNS * 3)
+    for title, _, values in shown:
         reference = title == "Reference"
         figure.add_scatter(
             x=x,
             y=values[..., 0],
             name=title,
             mode="lines",
-            line={"color": style.TARGET if reference else colour, "width": 3 if reference else 1.5},
+            line={
+                "color": style.TARGET if reference else next(colours),
+                "width": 3 if reference else 1.5,
+            },
         )
     figure.update_xaxes(title=escaped(f"Coordinate ({unit})", 80))
     figure.update_yaxes(title="Value")
