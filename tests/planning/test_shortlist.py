@@ -12,7 +12,7 @@ from overtone.errors import InputError
 from overtone.nn._build import build_field
 from overtone.planning import _shortlist
 from overtone.planning._comparison import CLOSE_DB, BandwidthComparison, ladder_cycles
-from overtone.planning._ranking import FOURIER
+from overtone.planning._ranking import CELLS, FOURIER
 from overtone.planning._reasons import sentences
 from overtone.planning._shortlist import RidgeScorer, last_hidden
 
@@ -141,17 +141,18 @@ def test_bandwidths_that_a_single_draw_rules_out_get_no_others():
 
 
 @pytest.mark.parametrize(("seconds", "late"), [(1e-9, True), (1e9, False)])
-def test_trials_are_given_up_where_they_take_far_more_than_their_time(seconds, late):
+@pytest.mark.parametrize("ranking", [FOURIER, CELLS])
+def test_trials_are_given_up_where_they_take_far_more_than_their_time(ranking, seconds, late):
     signal = split(120)
 
     def build(entry, seed):
         return build_field(signal, ModelConfig(EncodingKind.GAUSSIAN, entry[1], width=64, features=32), seed)
 
     training = TrainingConfig(steps=120, seconds=seconds, compile=False)
-    comparison = BandwidthComparison(signal, build, FOURIER, training, Choosing.THOROUGH, 0, "cpu")
+    comparison = BandwidthComparison(signal, build, ranking, training, Choosing.THOROUGH, 0, "cpu")
     result = comparison.compare([(None, (cycles,)) for cycles in (2.0, 4.0, 8.0)])
     tried = [candidate for candidate in result.candidates if candidate.trial_steps]
-    assert (len(tried), result.trial_steps) == ((0, 0) if late else (2, 20))
+    assert (len(tried), result.trial_steps) == ((0, 0) if late else (ranking.tried, 10 * ranking.tried))
     (sentence,) = sentences(result.reasons)
     assert ("were given up, because they took more than half of the time for training" in sentence) is late
     assert "too few to try" not in sentence

@@ -194,6 +194,9 @@ def _bandwidth_comparison(v: Mapping[str, Any], unit: str) -> str:
     return text
 
 
+_LATE = "Short trainings were given up, because they took more than half of the time for training."
+
+
 def _fixed(v: Mapping[str, Any], unit: str) -> str:
     """The rule for grids of cells, and the trial that says how good it is."""
     text = (
@@ -203,7 +206,7 @@ def _fixed(v: Mapping[str, Any], unit: str) -> str:
     )
     level = next(iter(v.get("outlook_psnr") or ()), None)
     if level is None:
-        return text
+        return f"{text} {_LATE}" if v.get("late") else text
     return (
         f"{text} A trial of {plural(v['trial_steps'], 'step')}, followed further by regression with its tangent "
         f"kernel, comes to {decibels(level)} on held-out samples."
@@ -245,7 +248,7 @@ def _candidates(v: Mapping[str, Any], unit: str) -> str:
         by = f"{'an octave' if v['untried_octaves'] == -1 else 'two octaves'} above it where the ladder goes so far"
     text += f" {chosen} is used, {by}; {sure}."
     if v.get("late"):
-        return f"{text} Short trainings were given up, because they took more than half of the time for training."
+        return f"{text} {_LATE}"
     return text if v["quick"] else f"{text} {_too_few_steps(v)}"
 
 
