@@ -240,7 +240,10 @@ def truth_section(comparison: ComparisonResult, truth: TrueErrors) -> Section:
     table = TableBlock("Errors and residuals, least error first", rows, head, numeric=True)
     # All of the solution is left by the zero field.
     shown = [one.name for one in truth.candidates if one.name != MEAN][:SHOWN]
-    caption = "Where a line is below the solution's, this frequency is learned. Root mean square over seeds."
+    caption = (
+        "Where a line is below the solution's, this frequency is learned; a line that is missing is below the axis. "
+        "Root mean square over seeds."
+    )
     fig = comparison.errors_plot(shown).plotly()
     return Section(
         "truth",
