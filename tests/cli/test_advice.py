@@ -56,7 +56,7 @@ ADVICE = [
     (movie, ["--spacing", "2"], "pass 3 numbers, in s for axis 1", ["--spacing", "0.1,2,2"]),
     (voxels_without_size, [], "--spacing on the command line", ["--spacing", "2,1,1"]),
     (picture, ["--full-range", "255,0"], "pass black first", ["--full-range", "0,255"]),
-    (picture, ["--full-range", "9"], "write 0,4095", ["--full-range", "0,4095"]),
+    (picture, ["--full-range", "9"], "write for instance 0,4095", ["--full-range", "0,4095"]),
     (picture, ["--channel-axis", "0"], "omit it", []),
 ]
 

@@ -83,7 +83,7 @@ def test_wrong_flags_of_a_fit(call, tmp_path, source, flags, text):
             ["study", "show", "a", "b"],
             "expected one NAME at most, got more (b); see overtone study show --help.",
         ),
-        (["study", "list", "a"], "expected no word that is not a flag, got more (a); see"),
+        (["study", "list", "a"], "expected no argument that is not a flag, got more (a); see"),
         (["--widht"], "expected a flag of overtone, got --widht; see overtone --help."),
         (["fit", "--widht", "3"], "expected a flag of overtone fit, got --widht; did you mean --width? (see"),
         (["scan", "--steps", "3"], "expected a flag of overtone scan, got --steps"),

@@ -234,10 +234,13 @@ def test_pickles_are_refused_and_never_executed(call, tmp_path, verb):
     [
         (
             ["--alpha", "drop"],
-            "waves.npy: expected flags that fit this kind of file, got --alpha; leave it out.",
+            "waves.npy: expected flags that apply to this kind of file, got --alpha; leave it out.",
         ),
-        (["--columns", "v"], "waves.npy: expected flags that fit this kind of file, got --columns"),
-        (["--time-column", "t"], "waves.npy: expected flags that fit this kind of file, got --time-column"),
+        (["--columns", "v"], "waves.npy: expected flags that apply to this kind of file, got --columns"),
+        (
+            ["--time-column", "t"],
+            "waves.npy: expected flags that apply to this kind of file, got --time-column",
+        ),
         (["--spacing", "1,2,3"], "expected one spacing, or one per axis (2), got 3"),
         (["--spacing", "0"], "--spacing: expected positive finite distances between samples"),
         (["--unit", "mm"], "expected a spacing with the unit, got unit 'mm' alone; pass --spacing too"),
@@ -255,7 +258,7 @@ def test_a_flag_that_does_not_fit_the_source_is_named(call, tmp_path, source, fl
 
 
 def test_a_flag_without_a_source_to_read_is_refused(call):
-    assert "expected a SOURCE to read that way, got --periodic alone" in call("scan", "--periodic").sentence
+    assert "expected a SOURCE, which --periodic describes, got none" in call("scan", "--periodic").sentence
 
 
 @pytest.mark.parametrize(

@@ -76,7 +76,9 @@ def test_a_comparison_states_its_total_and_what_it_excludes(call, source, monkey
     assert line.startswith(
         "9 trainings of 60 s, 2 at a time, take about 5 minutes. Choosing the bandwidth (about"
     )
-    assert line.endswith("the other candidates and the page come on top; finished parts are not repeated.")
+    assert line.endswith(
+        "the other candidates and the page take additional time; finished parts are not repeated."
+    )
     single = call(*words[:-1], 1, "--seeds", 1).err.splitlines()[1]
     assert single.startswith("3 trainings of 60 s, take about 3 minutes.")
     assert (

@@ -200,7 +200,10 @@ def test_resuming_a_run_that_began_in_python_asks_for_its_source(call, source):
     import overtone as ot
 
     ot.fit(ot.signals.read(source), "run", steps=2, width=16, depth=2, features=8)
-    assert "expected SOURCE, since the run began in Python, got none" in call("fit", "--resume").sentence
+    assert (
+        "expected a SOURCE, because the run was started from Python, got none"
+        in call("fit", "--resume").sentence
+    )
     assert call("fit", source, "--resume", "--steps", 4, "--json").json["steps"] == 4
 
 

@@ -45,7 +45,7 @@ def test_a_file_is_fitted_reported_and_resumed(scan):
     ("flags", "words"),
     [
         (("--spacing", 2), "--spacing"),
-        (("--clean", "scan.npz"), "reference in the file"),
+        (("--clean", "scan.npz"), "save the clean picture in the file, as reference"),
         (("--controller",), "controller"),
         (("--batch", 4), "batch"),
     ],

@@ -128,7 +128,7 @@ def test_a_page_never_replaces_a_record(runs, call):
     for run in (runs / "run0", record):
         answer = call("report", run, "--out", record)
         assert answer.code == 2
-        assert "--out: expected another file than the records, got one of them" in answer.sentence
+        assert "--out: expected a file that is not one of the records, got one of them" in answer.sentence
     assert record.read_bytes() == before
 
 

@@ -102,7 +102,8 @@ def test_nothing_is_written_or_deleted_through_links(once, tmp_path, name, overw
 
 def test_other_samples_are_not_mixed_in(once):
     with pytest.raises(
-        InputError, match="expected the samples that the comparison began with, got others; pass the same"
+        InputError,
+        match="expected the samples that the comparison began with, got different ones; pass the same",
     ):
         ot.compare(waves(noise=0.1), once.path, workers=Nobody(), **QUICK)
     with pytest.raises(InputError, match="expected the samples that the comparison began with"):
@@ -192,7 +193,7 @@ REFUSED = {
     ),
     "seconds": (
         {"budget": Budget(seconds=1e-5)},
-        r"seconds: expected at least \S+ s, what one step takes, got 1e-05 s; allow \S+ s for a first result",
+        r"seconds: expected at least \S+ s, the time of one step, got 1e-05 s; allow \S+ s for a first result",
     ),
     "parameters": (
         {"budget": Budget(parameters=20)},

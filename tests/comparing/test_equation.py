@@ -83,7 +83,9 @@ def test_candidates_that_residuals_put_in_the_wrong_order_are_named():
     assert truths.by_residual.regret == pytest.approx(4)
     assert truths.candidates[1].bands[0] == pytest.approx(((0.4**2 + 0.1**2) / 2) ** 0.5)
     sentence = truth_sentence(truths)
-    assert sentence.startswith("By residuals a would be taken, whose error of 0.2 is 4 times that of b.")
+    assert sentence.startswith(
+        "The candidate of the least residual, a, has an error of 0.2, 4 times that of b."
+    )
     assert sentence.endswith("a before b.")
     solved = true_errors(
         {name: fields[name] for name in ("exact", "as exact")}, (0.0, 1.0, 2.0), (1.0, 0.0), "Hz"
@@ -116,7 +118,7 @@ def test_a_solution_known_at_points_judges_there():
 
 def test_only_equations_have_a_reference_of_their_own():
     signal = ot.signals.synthetic.harmonics([3.0], samples=64)
-    with pytest.raises(InputError, match="a reference of an equation, got one of samples"):
+    with pytest.raises(InputError, match="reference= only with an equation, got samples"):
         ot.compare(signal, reference=truth)
     with pytest.raises(TypeError, match="compare\\(\\) got an unexpected keyword argument 'referenz'"):
         ot.compare(signal, referenz=truth)

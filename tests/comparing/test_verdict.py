@@ -42,7 +42,7 @@ def test_one_that_is_ahead_but_not_surely_leaves_it_open():
     found, words = judge([MEAN, CUBIC, score("siren", 27.0, True, 0.3)], 3.0)
     assert (found.winner, found.network_recommended) == ("cubic", None)
     assert words[1] == "siren is 2.0 dB (-1.0 to 5.0) above it, which is not significant."
-    assert words[2].startswith("Whether a network is recommended is undecided: siren has 27.0 dB")
+    assert words[2].startswith("It is undecided whether a network is recommended: siren has 27.0 dB")
 
 
 @pytest.mark.parametrize("level", [25.05, 24.0])

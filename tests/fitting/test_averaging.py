@@ -84,7 +84,7 @@ def test_the_last_picture_is_that_of_the_average_that_is_handed_back(tmp_path):
         picture = snapshots.get("prediction", run.network_step)
         np.testing.assert_allclose(picture.reshape(-1), run.predict()[:, 0].numpy(), rtol=1e-5, atol=1e-6)
         page = run.report().read_text(encoding="utf-8")
-        assert "the network that was handed back has their moving average" in " ".join(page.split())
+        assert "the returned network has their moving average" in " ".join(page.split())
         assert "that network has averaged weights" in " ".join(page.split())
 
 

@@ -70,7 +70,7 @@ def test_a_fit_chooses_trains_and_says_that_the_kernel_solution_is_better(tmp_pa
     assert float(record.train_error[-1]) < 0.5 * float(record.train_error.max())
     verdict = " ".join(run.verdict)
     assert "Yes: held-out residual" in verdict
-    assert "Take the kernel solution" in verdict
+    assert "Use the kernel solution" in verdict
     page = run.report().read_text(encoding="utf-8")
     assert "Network and kernel solution" in page
     assert "Bandwidths that were compared" in page
@@ -163,7 +163,7 @@ def test_equations_of_several_stable_states_are_told(tmp_path):
     text = " ".join(run.verdict)
     assert "several stable states" in text
     assert "Do not rely on small residuals" in text
-    assert "cannot tell, since no reference was passed" in text
+    assert "cannot tell, because no reference was passed" in text
 
 
 def test_conditions_that_contradict_are_told(tmp_path):
@@ -207,7 +207,7 @@ def test_a_reference_of_samples_gives_errors_by_band_at_its_points(tmp_path):
     assert again.unchanged
     with pytest.raises(InputError, match="one row per point"):
         ot.fit(plain, tmp_path / "other", reference=(x, truth(x)[:5]), steps=2)
-    with pytest.raises(InputError, match="a reference of an equation"):
+    with pytest.raises(InputError, match="reference= only with an equation"):
         ot.fit(ot.signals.array(np.eye(8)), reference=truth, steps=2)
 
 

@@ -260,7 +260,10 @@ def test_the_choice_and_the_classical_pictures_get_parts_of_the_limit(tmp_path, 
     facts = run.record.attrs["measured"]
     assert facts["classical"] == []
     assert facts["classical_left_out"] == ["zero-filled", "total variation"]
-    assert "Zero-filled and total variation did not fit into the limit of time." in classical_sentence(facts)
+    assert (
+        "Zero-filled and total variation could not be computed within the time limit."
+        in classical_sentence(facts)
+    )
 
 
 def test_a_run_that_held_other_measurements_out_is_not_continued(tmp_path, monkeypatch):
@@ -283,7 +286,7 @@ def test_held_out_lines_need_no_caution(tmp_path):
         facts = run.record.attrs["measured"]
         assert facts["held_out_lines"] is (not sentences)
         sentences.append(classical_sentence(facts))
-    assert ["lie beside measured ones" in one for one in sentences] == [False, True]
+    assert ["are neighbours of measured ones" in one for one in sentences] == [False, True]
 
 
 def test_measurements_on_another_device_are_refused(tmp_path):

@@ -116,8 +116,8 @@ def test_whole_numbers_are_compared_once_each():
         (lambda omega: Then(siren(omega), lambda y: y / 0), "finite outputs of the untrained network"),
         (lambda omega: Then(siren(omega), torch.detach), "got outputs without a gradient"),
         (lambda omega: siren(omega).requires_grad_(False), "no parameter that requires a gradient"),
-        (lambda omega: Then(siren(omega), lambda y: y + torch.rand(1)), "others at the second call"),
-        (lambda omega: Then(siren(omega), lambda y: y - y.mean()), "got others in a batch"),
+        (lambda omega: Then(siren(omega), lambda y: y + torch.rand(1)), "different ones at the second call"),
+        (lambda omega: Then(siren(omega), lambda y: y - y.mean()), "got different ones in a batch"),
     ],
 )
 def test_what_is_no_factory_of_a_fitting_network_is_refused(network, message):

@@ -72,7 +72,7 @@ def test_trials_are_the_beginning_of_the_run_and_cost_a_sixth_of_it_at_most():
     assert chosen in tried
     expected = 10 * math.log10(signal.peak**2 / trained(signal, plan, chosen.bandwidth, chosen.trial_steps))
     assert chosen.trial_psnr == pytest.approx(expected, abs=0.3)
-    # The chosen one alone is followed further, for the expectation.
+    # The chosen one alone is extrapolated, for the expectation.
     assert [c for c in tried if c.outlook_psnr is not None] == [chosen]
     assert chosen.trial_psnr <= chosen.outlook_psnr < plan.expected.psnr
     # What is not tried was worse in the shortlist.
@@ -102,14 +102,14 @@ def test_regressions_of_long_runs_count_their_first_300_steps():
     levels = {steps: [c.shortlist_psnr for c in plan.candidates] for steps, plan in of.items()}
     assert levels[2000] == levels[300] != levels[200]
     said = {steps: str(plan.reason(ReasonCode.CANDIDATES)) for steps, plan in of.items()}
-    assert "at the ridge that stands for 300 steps)" in said[300]
-    assert "at the ridge that stands for the first 300 of 2,000 steps)" in said[2000]
+    assert "with the ridge for 300 steps)" in said[300]
+    assert "with the ridge for the first 300 of 2,000 steps)" in said[2000]
 
 
 def test_a_budget_too_small_for_a_trial_says_what_would_be_enough():
     short = planning.plan(smooth(), size=replace(SMALL, steps=100))
     assert short.trial_steps == 0
-    assert "100 steps are too few to try the best ones for real; 120 steps would be enough" in str(
+    assert "100 steps are too few for short trainings of the best ones; 120 steps would be enough" in str(
         short.reason(ReasonCode.CANDIDATES)
     )
     assert planning.plan(smooth(), size=replace(SMALL, steps=120)).trial_steps == 20
@@ -246,7 +246,7 @@ class TestBudget:
         ("budget", "message"),
         [
             ({"parameters": 50}, r"expected at least 289 parameters, .* got 50"),
-            ({"seconds": 1e-6}, r"what one step takes, got 1e-06 s; allow .* s for a first result"),
+            ({"seconds": 1e-6}, r"the time of one step, got 1e-06 s; allow .* s for a first result"),
             ({"steps": 0}, "steps: expected a positive finite number, got 0"),
             ({"seconds": math.nan}, "seconds: expected a positive finite number, got nan"),
         ],

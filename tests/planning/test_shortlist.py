@@ -11,7 +11,8 @@ from overtone._config import Choosing, EncodingKind, ModelConfig, TrainingConfig
 from overtone.errors import InputError
 from overtone.nn._build import build_field
 from overtone.planning import _shortlist
-from overtone.planning._comparison import CLOSE_DB, BandwidthComparison, ladder_cycles
+from overtone.planning._candidates import ladder_cycles
+from overtone.planning._comparison import CLOSE_DB, BandwidthComparison
 from overtone.planning._ranking import CELLS, FOURIER
 from overtone.planning._reasons import sentences
 from overtone.planning._shortlist import RidgeScorer, last_hidden

@@ -53,7 +53,7 @@ CANDIDATES = {
     ("changed", "present", "absent"),
     [
         ({}, "8 is used, the best by regression alone; about 0.8 dB may be lost", "too few"),
-        ({}, "at the ridge that stands for 400 steps)", "first"),
+        ({}, "with the ridge for 400 steps)", "first"),
         ({"quick": False, "steps": 90}, "90 steps are too few to try", "were then trained"),
         (
             {"tried": ((8.0,), (4.0,)), "trial_psnr": (28.1, None), "trial_steps": 50, "spent_steps": 100},
@@ -79,13 +79,13 @@ CANDIDATES = {
             },
             "16 was best. Layers with such activations multiply frequencies while they learn, so that trained networks "
             "do best one to three octaves below. 2 of them were then trained for 50 steps each, 25% of the run in all, "
-            "and followed further by regression with their tangent kernels (4: 31.0 dB, 2: 30.0 dB on held-out "
+            "and extrapolated by regression with their tangent kernels (4: 31.0 dB, 2: 30.0 dB on held-out "
             "samples). 8 is used, the lowest within half a dB of the best;",
             "18.0 dB",
         ),
         (
             {"multiplies_frequencies": True, "best_by_regression": (32.0,)},
-            "8 is used, two octaves below it where the ladder goes so far; about 0.8 dB may be lost",
+            "8 is used, two octaves below it if that was compared; about 0.8 dB may be lost",
             "by regression alone",
         ),
         (
@@ -101,7 +101,7 @@ CANDIDATES = {
         ({"fixed": True}, "fixed rule: 8 Hz is used, 8 cycles per extent or the", "trial of"),
         (
             {"fixed": True, "outlook_psnr": (21.5,), "trial_steps": 50},
-            "0.8 dB may be lost, as measured. A trial of 50 steps, followed further",
+            "0.8 dB may be lost, as measured. A trial of 50 steps, extrapolated",
             "compared",
         ),
     ],

@@ -191,8 +191,7 @@ def test_coordinates_that_coincide_are_told_and_a_function_that_prepares_them_me
         probe = Probe(late(), network)
     assert probe.record.attrs["crowding"]["distinct"] == 3
     assert training_notes(probe.record) == [
-        "The network got float32 inputs, in which 256 different ones coincide in 3: it could not tell samples apart "
-        "that differ."
+        "The network received float32 inputs. Rounding changed the samples: 256 different ones became 3."
     ]
     probe.close()
     with warnings.catch_warnings():

@@ -334,7 +334,7 @@ def test_a_record_of_one_block_is_shown_as_that(tmp_path):
         "Measured on a block of 20 × 20 of the 96 × 96 samples that begins at (0, 0) alone."
     )
     page = reports.report([path], path / "page.html").read_text()
-    assert "they say nothing of the rest" in page
+    assert "they say nothing about the other samples" in page
 
 
 def test_plans_of_runs_begun_on_one_block_are_read():

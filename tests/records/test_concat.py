@@ -65,9 +65,10 @@ def test_rounding_of_band_edges_does_not_split_bands():
         (
             toy_record(steps=5, bands=9),
             r"record 1: expected the bands of record 0 \(8 up to 90.5\d* cycles per picture "
-            r"height\), got others \(9 up to 90.5\d* cycles per picture height\); measure all runs with the same bands",
+            r"height\), got different ones \(9 up to 90.5\d* cycles per picture height\); "
+            r"measure all runs with the same bands",
         ),
-        (toy_record(steps=5, frequency_unit="Hz"), r"got others \(8 up to 90.5\d* Hz\)"),
+        (toy_record(steps=5, frequency_unit="Hz"), r"got different ones \(8 up to 90.5\d* Hz\)"),
         (
             toy_record(steps=5, channels=3),
             r"record 1: expected the channels \['c0'\], got \['red', 'green', 'blue'\]",

@@ -192,7 +192,7 @@ def test_a_rollout_of_several_variables_takes_what_advance_makes_of_its_outputs(
 def test_one_sample_has_no_interval_and_the_first_screen_says_so(tmp_path):
     one_row(views.fields(CLEAN[:1], CLEAN[:1]), lambda x: 0.5 * x, tmp_path / "run")
     replies, _ = answers(tmp_path / "run")
-    assert "With one sample there is no interval" in replies["To be known beside these"]
+    assert "With one sample there is no interval" in replies["Notes"]
     assert "interval" not in replies["What does it get right?"]
 
 

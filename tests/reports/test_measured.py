@@ -85,7 +85,7 @@ def test_a_better_classical_picture_is_named(classical, network, better, words):
     assert classical_is_better(described) is better
     replies = answers(described)
     assert words in replies[2]
-    assert replies[3].startswith("Take the picture of TV") == (better is True)
+    assert replies[3].startswith("Use the reconstruction by TV") == (better is True)
 
 
 def test_fitted_noise_and_restored_networks():

@@ -34,16 +34,16 @@ def test_terms_are_one_page(tmp_path):
     write(tmp_path / "record.sqlite", 1e-4, errors=(0.1, 0.9))
     write(tmp_path / "ends.sqlite", 0.3, "ends")
     text = words(tmp_path)
-    assert "Equation: 0.01% of what the zero field" in text
+    assert "Equation: 0.01% of the residual of the zero field" in text
     assert "Equation: settled up to 2 cycles per m, missing from 2 to 4 cycles per m." in text
     assert "Ends: settled in all 2 bands" in text
-    assert "Ends: 30% of it is left, 3,000 times as much as of equation." in text
+    assert "Ends: 30% of its residual is left, 3,000 times the fraction of equation." in text
     assert "Raise the weight of ends" in text
 
 
 @pytest.mark.parametrize(
     ("solution", "expected"),
-    [((0.1, 0.1), "Keep it: the solution is settled"), ((0.1, 0.9), "Do not go by the residuals")],
+    [((0.1, 0.1), "Keep it: the solution is settled"), ((0.1, 0.9), "Do not rely on the residuals")],
 )
 def test_the_solution_decides_where_it_is_known(tmp_path, solution, expected):
     write(tmp_path / "record.sqlite", 1e-4)
@@ -54,7 +54,7 @@ def test_the_solution_decides_where_it_is_known(tmp_path, solution, expected):
 def test_a_damaged_neighbour_and_other_files_are_left_out(tmp_path):
     write(tmp_path / "record.sqlite", 1e-4)
     (tmp_path / "other.sqlite").write_bytes(b"nothing")
-    assert "There is one term alone." in words(tmp_path)
+    assert "There is only one term." in words(tmp_path)
 
 
 KERNEL = {
@@ -80,7 +80,7 @@ def facts(kernel=(), network=(), **others):
     [
         (facts(), True, "Yes: held-out residual 2.0·10⁻⁹ against the network's held-out residual 0.02."),
         (facts({"trusted": False, "held_out": 0.3, "residual": 0.3}), False, "No: held-out residual 0.3"),
-        (facts({"trusted": False, "held_out": 0.005, "residual": 0.005}), None, "not to be relied on"),
+        (facts({"trusted": False, "held_out": 0.005, "residual": 0.005}), None, "is not reliable"),
         (facts({"undetermined": 2}), None, "leave 2 of 40 fields undetermined"),
         (facts(bistable=True), None, "several stable states"),
         # With a reference the errors decide, not the residuals.

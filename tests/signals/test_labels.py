@@ -81,6 +81,6 @@ def test_the_command_line_names_its_flag_and_takes_it(
     words = ["fit", "t.csv", "--inputs", "a", "--columns", "target", "--steps", "2", "--width", "8"]
     words += ["--features", "4", "--bandwidth", "1", "--device", "cpu"]
     assert run(words) == 2
-    assert re.search(r"pass --quantities to learn it as a number by square error", capsys.readouterr().err)
+    assert re.search(r"pass --quantities to learn it as a number by squared error", capsys.readouterr().err)
     assert run([*words, "--quantities"]) == 0
     assert run(["fit", "--resume", "--out", "run", "--steps", "3"]) == 0

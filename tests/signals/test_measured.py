@@ -123,8 +123,8 @@ DATA = torch.ones(4, 1)
     [
         (lambda v: v.numpy(), DATA, {}, "as a real tensor, as the data are, got ndarray"),
         (lambda v: v + 0j, DATA, {}, "as a real tensor, as the data are, got torch.complex128"),
-        (lambda v: v * (1 + 1e-3 * torch.rand(1)), DATA, {}, "others at the second call"),
-        (lambda v: v.mul_(2), DATA, {}, "others at the second call"),
+        (lambda v: v * (1 + 1e-3 * torch.rand(1)), DATA, {}, "different functionals at the second call"),
+        (lambda v: v.mul_(2), DATA, {}, "different functionals at the second call"),
         (lambda v: v, DATA, {"noise": -1.0}, "noise as a number of at least 0, got -1"),
         (lambda v: v, DATA, {"noise": [1.0, 2.0]}, "noise as a number of at least 0"),
         (lambda v: v, DATA, {"groups": [0.1, 0.2, 0.3, 0.4]}, "groups as whole numbers, got torch.float"),

@@ -323,7 +323,7 @@ def transposed_sinogram():
     ("made", "message"),
     [
         (unshifted, "with frequency 0 in the middle of the array, got the largest ones in its corners"),
-        (complex_picture_as_real, "whose opposite frequencies are conjugates"),
+        (complex_picture_as_real, "which are conjugates at opposite frequencies"),
         (lambda: signals.kspace(lines()[1], lines()[2], noise=99.0), "its square root if it is a variance"),
         (lambda: signals.kspace(lines()[1], lines()[2][0]), "1 axis, which leaves 16 channels"),
         (lambda: signals.blurred(lines()[0], np.ones(3)), "1 axis, which leaves 16 channels"),

@@ -101,7 +101,7 @@ def test_gradients_pass():
 def test_numbers_of_pixels_that_no_grid_has_are_refused():
     with pytest.raises(InputError, match="12 nside\\^2 values along the axis of pixels, got 100"):
         HealpixGrid.of_size(100)
-    with pytest.raises(InputError, match="a power of two as nside, got 3"):
+    with pytest.raises(InputError, match="a power of two, got 3"):
         HealpixGrid(3, nested=True)
     with pytest.raises(InputError, match="values of 48 pixels"):
         HealpixTransform(HealpixGrid(2)).coefficients(torch.zeros(40, 1))

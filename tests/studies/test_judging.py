@@ -205,9 +205,11 @@ def test_studies_are_checked():
         replace(toy.STUDY, sizes={})
     with pytest.raises(InputError, match="expected conditions of different names"):
         replace(toy.STUDY, control=Condition("first"))
-    with pytest.raises(InputError, match="toy: expected a criterion that some value misses, got at least 1"):
+    with pytest.raises(
+        InputError, match="toy: expected a criterion that some possible value fails, got at least 1"
+    ):
         replace(toy.STUDY, limits=(1.5, math.inf))
     with pytest.raises(InputError, match="expected a positive control or a reason, got neither"):
         replace(toy.STUDY, positive="")
-    with pytest.raises(InputError, match="expected 1 to 3 judgings, got 4"):
+    with pytest.raises(InputError, match="expected 1 to 3 evaluations of the criterion, got 4"):
         replace(toy.STUDY, judgings=4)

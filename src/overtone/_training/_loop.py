@@ -350,8 +350,8 @@ def _set_generators(states: dict[str, Tensor], batches: Batches | WholeLoss, dev
             torch.cuda.set_rng_state(states["cuda"], device)
     except (KeyError, RuntimeError, TypeError) as other:
         raise InputError(
-            "the random generators of a run on this device",
-            "others in its checkpoint",
+            "a checkpoint with random states of this device",
+            "one of another device",
             "resume on the device that the run began on (--device), or start again with --overwrite",
             "training",
         ) from other

@@ -53,7 +53,7 @@ def _gaps(count: int, total: int, first: tuple[int, ...], source: str) -> InputE
     return InputError(
         "values without gaps",
         f"a masked array with {count} of {total} values missing, the first at index {place}",
-        "fill them (values.filled(number)), cut them out, or pass the places and values that are there to "
+        "fill them (values.filled(number)), cut them out, or pass the coordinates and values of the valid samples to "
         "signals.points",
         source,
     )

@@ -11,7 +11,10 @@ CLEAN, NOISE, CANNOT_TELL = "clean", "noise", "cannot tell"
 """The verdicts, as records hold them."""
 
 _LISTED = 4
-_NOT_WHITE = " Quiet places have more power near Nyquist than below: such noise is not white, and stronger."
+_NOT_WHITE = (
+    " In smooth places the power rises towards Nyquist: the noise is not white, and its standard deviation is "
+    "higher than stated."
+)
 _WIDE = 1.1
 _NOTHING = 1e-4
 

@@ -26,7 +26,7 @@ def log_steps(last: int, ratio: float = LOG_RATIO) -> tuple[int, ...]:
         (0, 1, 2, 3, 5, 8, 10)
     """
     if last < 1:
-        raise InputError("at least one step", f"{last}", "predict further", "steps")
+        raise InputError("at least one step", f"{last}", "pass more steps", "steps")
     check_ratio(ratio)
     return tuple(sorted({*powers(last, ratio), last}))
 

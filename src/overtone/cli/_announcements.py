@@ -75,7 +75,7 @@ def announce_fields(forecast: str, truth: str) -> None:
 def announce_trainings(
     signal: Signal[Any], trainings: int, seconds: float | None, processes: int | None
 ) -> None:
-    """Say how long the trainings of a comparison take together, and what comes on top.
+    """Say how long the trainings of a comparison take together, and what takes additional time.
 
     Args:
         signal: The samples, from which the bandwidth is chosen.
@@ -95,6 +95,6 @@ def announce_trainings(
         duration = in_words(-(-trainings // side) * seconds)
         total = f"{plural(trainings, 'training')} of {seconds:g} s{parallel}, take {duration}"
     announce(
-        f"{total}. Choosing the bandwidth ({choice}), the other candidates and the page come on top; finished parts "
-        "are not repeated."
+        f"{total}. Choosing the bandwidth ({choice}), the other candidates and the page take additional time; "
+        "finished parts are not repeated."
     )

@@ -53,14 +53,14 @@ def _candidate_flags(command: Any) -> Any:
             section,
             ["steps", "seconds"],
             steps="Optimizer steps of each network. [default: 1000, if no --time]",
-            seconds="Wall clock of one training; each network is trained once per seed. The bandwidth, the other "
-            "candidates and the page come on top.",
+            seconds="Time of one training; each network is trained once per seed. Choosing the bandwidth, the other "
+            "candidates and the page take additional time.",
         ),
         flag(
             "--parameters",
             type=int,
             section=section,
-            help="Most parameters of each network, which decide its width. [default: 256 units a layer]",
+            help="Upper limit of the parameters of a network; its width follows. [default: 256 units per layer]",
         ),
         flag(
             "--seeds",
@@ -68,13 +68,13 @@ def _candidate_flags(command: Any) -> Any:
             default=3,
             show_default=True,
             section=section,
-            help="How often each network is trained.",
+            help="Trainings of each network, each with another seed.",
         ),
         flag(
             "--processes",
             type=click.IntRange(min=1),
             section=section,
-            help="Side by side. [default: one per core]",
+            help="Trainings that run in parallel. [default: one per core]",
         ),
     )(command)
 
@@ -87,34 +87,35 @@ def _judging_flags(command: Any) -> Any:
             StoppingConfig,
             section,
             ["held_out"],
-            held_out="Fraction of the samples by which candidates are judged.",
+            held_out="Fraction of the samples kept out of training, on which candidates are scored.",
         ),
         flag(
             "--blocks",
             type=int,
             metavar="SIDE",
             section=section,
-            help="Hold out boxes of that many samples a side.",
+            help="Hold out boxes with this many samples per side.",
         ),
         flag(
             "--strided",
             is_flag=True,
             section=section,
-            help="Learn from every second sample per axis, hold out those between.",
+            help="Train on every second sample along each axis and hold out the others.",
         ),
         flag(
             "--clean",
             type=click.Path(),
             metavar="FILE",
             section=section,
-            help="The noise-free version of SOURCE, to judge by; never learned from.",
+            help="The noise-free version of SOURCE, to score against; never trained on.",
         ),
         flag(
             "--noise",
             type=float,
             metavar="FRACTION",
             section=section,
-            help="Add white noise of that standard deviation, as a part of the range, and judge by SOURCE as it was.",
+            help="Add white noise with this standard deviation, as a fraction of the range of the values, and score "
+            "against SOURCE without it.",
         ),
     )(command)
 
@@ -139,8 +140,8 @@ def _judging_flags(command: Any) -> Any:
     default="comparison",
     show_default=True,
     section="Output",
-    help="Directory for results and report; finished parts are not repeated. Left out, comparison-002 and so on for "
-    "other samples.",
+    help="Directory for results and report; finished parts are not repeated. If it is omitted, other samples get a "
+    "directory of their own, comparison-002 and so on.",
 )
 @flag("--overwrite", is_flag=True, section="Output", help="Replace an earlier comparison in --out.")
 @common_flags
@@ -148,10 +149,10 @@ def _judging_flags(command: Any) -> Any:
 def compare_command(
     context: click.Context, source: str | None, as_json: bool, out: str, **options: Any
 ) -> None:
-    """Let candidates learn some samples of SOURCE, judge them by others, and say which to take.
+    """Fit networks and simpler methods to a part of SOURCE and score them on held-out samples.
 
-    None sees what it is judged by. Whether any network is worth its training is said, too. Interrupted, the same
-    command goes on.
+    The verdict names the best candidate and says whether a network is recommended. After an interruption the same
+    command continues.
     """
     read_with = reading_arguments(options)
     split = {name: options.pop(name) for name in ("blocks", "strided", "clean", "noise")}
@@ -335,10 +336,10 @@ def _text(comparison: ComparisonResult, page: Path | None) -> str:
             f"{score.name:<{width}}{score.mean:>11.1f} dB  {ends:<16}{number(score.seconds):>7} s  {size}"
         )
     train, held_out = _sizes(comparison)
-    rows = {"Samples": f"{plural(train, 'sample')} to learn from, {held_out:,} held out"}
+    rows = {"Samples": f"{plural(train, 'sample')} to train on, {held_out:,} held out"}
     if comparison.judged != "held-out samples":
         rows = {
-            "Measurements": f"{train:,} to learn from, {held_out:,} held out; judged by {comparison.judged}"
+            "Measurements": f"{train:,} to train on, {held_out:,} held out; scored on {comparison.judged}"
         }
     rows |= {f"Failed: {name}": why for name, why in comparison.failed.items()}
     body = "\n".join(lines)

@@ -57,13 +57,14 @@ OUTPUT = chain(
         default="run",
         show_default=True,
         section="Output",
-        help="Directory for record, checkpoint, settings and report. Left out, run-002 and so on where there is a run.",
+        help="Directory for record, checkpoint, settings and report. If it is omitted and there is a run already, "
+        "run-002 and so on.",
     ),
     flag(
         "--resume",
         is_flag=True,
         section="Output",
-        help="Go on with the run in --out, or with the newest; needs no SOURCE. --steps and --time may be raised.",
+        help="Continue the run in --out, or the newest one, without SOURCE. --steps and --time may be raised.",
     ),
     flag("--overwrite", is_flag=True, section="Output", help="Replace an earlier run in --out."),
 )
@@ -90,7 +91,7 @@ OUTPUT = chain(
     type=click.Path(),
     metavar="FILE",
     section="Reading SOURCE",
-    help="The noise-free version of SOURCE, to measure against; never trained on.",
+    help="The noise-free version of SOURCE, to measure errors against; never trained on.",
 )
 @flag(
     "--inputs",
@@ -123,7 +124,7 @@ def fit_command(
     (.csv), a table (.csv with --inputs) or an array (.npy .npz). Left out, it is a picture of scikit-image. A .npz of
     measurements is recognised by its keys: kspace and mask, sinogram and angles, or blurred and kernel.
 
-    Ctrl-C stops after the current step and keeps what there is; --resume goes on.
+    Ctrl-C stops after the current step and saves the run; --resume continues it.
     """
     read_with = reading_arguments(options)
     if inputs is not None:
@@ -335,7 +336,9 @@ def _source_of_run(
         reading = known.within("reading") if known.has("reading") else Fields({}, run_path)
         return settings.source | {"reading": _reading_flags(context, reading)}
     if source is None:
-        raise InputError("SOURCE, since the run began in Python", "none", "name the file", run_path)
+        raise InputError(
+            "a SOURCE, because the run was started from Python", "none", "name its file", run_path
+        )
     return {}
 
 

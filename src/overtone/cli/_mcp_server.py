@@ -303,7 +303,7 @@ class _VerbError(OvertoneError):
     def __init__(self, stderr: str) -> None:
         lines = [line for line in stderr.splitlines() if line.strip()]
         Exception.__init__(
-            self, lines[-1].removeprefix("overtone: ") if lines else "it ended without a word."
+            self, lines[-1].removeprefix("overtone: ") if lines else "it ended without a message."
         )
 
 

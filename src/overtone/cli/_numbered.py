@@ -52,7 +52,9 @@ def reserved(name: str) -> Iterator[str]:
             continue
         except OSError as error:
             problem = f"{error.strerror or error}".lower()
-            raise InputError("a place to write to", problem, "pass a directory by --out", path) from None
+            raise InputError(
+                "a folder that can be written to", problem, "pass a directory by --out", path
+            ) from None
         break
     try:
         yield path

@@ -56,7 +56,8 @@ MEANINGFUL = 10**6
     type=click.IntRange(min=0),
     metavar="STEPS",
     section="Prediction",
-    help="Steps that a copy is trained first; Adam needs 1. [default: a twentieth of --steps]",
+    help="Steps of the pilot, a short training of a copy before the prediction; Adam needs at least 1. "
+    "[default: a twentieth of --steps]",
 )
 @flag(
     "--max-cost",
@@ -65,7 +66,7 @@ MEANINGFUL = 10**6
     default=MAX_COST,
     show_default=True,
     section="Prediction",
-    help="Largest cost, as a share of the training's; inf for no limit.",
+    help="Largest cost of the prediction, as a fraction of the cost of training; inf for no limit.",
 )
 @flag(
     "--run",
@@ -146,7 +147,7 @@ def _text(forecast: Forecast) -> str:
     else:
         body = f"Training diverges after step {ending}: nothing is learned for good."
         rows |= {"Stable": f"learning rates up to {forecast.prediction.largest_rate:.3g}"}
-    return f"{body}\n\n{paragraph('To know', forecast.sentences)}\n\n{facts(rows)}"
+    return f"{body}\n\n{paragraph('Notes', forecast.sentences)}\n\n{facts(rows)}"
 
 
 def _learning(forecast: Forecast) -> str:
@@ -188,7 +189,7 @@ def _interval(row: dict[str, Any], pilot: int) -> str:
     """Return the earliest and latest step in words."""
     step, first, last = row["learning_step"], row["earliest"], row["latest"]
     if step is not None and step <= pilot:
-        return "seen on the pilot"
+        return "observed in the pilot"
     if first is None and last is None:
         return "?"
     return "" if first == last == step else f"{first or '?'} and {last or '?'}"
@@ -198,7 +199,7 @@ def _width(units: int | None) -> str:
     if units is None:
         return "not known"
     if units > MEANINGFUL:
-        return "the Barron bound says nothing useful: noise or edges in the signal"
+        return "the Barron bound is too large to be useful, because the signal has noise or edges"
     return f"{units} ReLU units in one layer suffice for an error of a tenth of the signal"
 
 

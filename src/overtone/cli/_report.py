@@ -95,5 +95,5 @@ def _check_apart(runs: tuple[str, ...], out: Path) -> None:
     records = [path / "record.sqlite" if path.is_dir() else path for path in map(Path, runs)]
     if any(out.exists() and record.exists() and out.samefile(record) for record in records):
         raise InputError(
-            "another file than the records", "one of them", "pass for instance report.html", "--out"
+            "a file that is not one of the records", "one of them", "pass for instance report.html", "--out"
         )

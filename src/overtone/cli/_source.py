@@ -39,7 +39,7 @@ def read_samples(path: str | None, options: dict[str, Any], clean: str | None = 
     """
     if path is None:
         for name in options:
-            raise InputError("a SOURCE to read that way", f"{_flag(name)} alone", "name a file")
+            raise InputError(f"a SOURCE, which {_flag(name)} describes", "none", "name a file")
         signal: Signal[Geometry] = default_picture()
     else:
         signal = _read(path, options)
@@ -64,10 +64,18 @@ def read_measurements(path: str | None, options: dict[str, Any], clean: str | No
     if options:
         name = next(iter(options))
         raise InputError(
-            "flags that fit measurements", _flag(name), "leave it out: the file has its own keys", path
+            "flags that apply to measurements",
+            _flag(name),
+            "leave it out: the keys of the file say how to read it",
+            path,
         )
     if clean is not None:
-        raise InputError("measurements alone", "--clean", "save the picture as reference in the file", path)
+        raise InputError(
+            "flags that apply to measurements",
+            "--clean",
+            "save the clean picture in the file, as reference",
+            path,
+        )
     return read_measured(path)
 
 
@@ -90,7 +98,9 @@ def _read(path: str, options: dict[str, Any]) -> Signal[Geometry]:
         arguments["spacing"] = arguments["spacing"][0]
     if len(arguments.get("full_range", (0, 1))) != 2:
         numbers = ",".join(f"{v:g}" for v in arguments["full_range"])
-        raise InputError("two numbers, of black and of white", numbers, "write 0,4095", "--full-range")
+        raise InputError(
+            "two numbers, the values of black and white", numbers, "write for instance 0,4095", "--full-range"
+        )
     if "columns" in arguments:
         arguments["columns"] = words(arguments["columns"])
     if "time_column" in arguments:
@@ -99,7 +109,7 @@ def _read(path: str, options: dict[str, Any]) -> Signal[Geometry]:
         return signals.read(path, **arguments)
     except UnknownOptionError as unknown:
         raise InputError(
-            "flags that fit this kind of file", _flag(unknown.option), "leave it out", path
+            "flags that apply to this kind of file", _flag(unknown.option), "leave it out", path
         ) from unknown
 
 

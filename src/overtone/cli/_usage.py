@@ -59,7 +59,7 @@ def _most_words(context: click.Context | None) -> str:
     """Return the arguments that a verb takes, by their names."""
     taken = [p for p in context.command.params if isinstance(p, click.Argument)] if context else []
     if context is None or not taken:
-        return "no word that is not a flag"
+        return "no argument that is not a flag"
     names = ", ".join(p.make_metavar(context).strip("[]") for p in taken)
     return f"one {names} at most"
 

@@ -208,7 +208,7 @@ def _head(result: Verification) -> str:
 
 
 def _said(result: Verification) -> str:
-    return paragraph("In words", result.sentences)
+    return paragraph("Summary", result.sentences)
 
 
 def _table(result: Verification, score: FieldScore) -> str:

@@ -106,7 +106,7 @@ def compare(
         workers: Processes for the tasks; the current process if None. Local processes use the cores in parallel; a
             script that passes them must be guarded by `if __name__ == "__main__"`.
         progress: Whether to report finished parts on stderr.
-        choose: "thorough" tries several bandwidths of each network for real, for a quarter of a run in all; "quick"
+        choose: "thorough" trains several bandwidths of each network briefly, for a quarter of a run in all; "quick"
             does not. None is thorough.
         **solution: `reference` of an equation: its solution where it is known, to judge by: a function from points to
             values (N, C), or a pair of points and values. It is never trained on. The result then has errors by band

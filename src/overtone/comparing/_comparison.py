@@ -110,7 +110,7 @@ class ComparisonResult(Displayed):
             raise InputError(
                 "a comparison with a known solution",
                 "one without",
-                "pass reference= to compare, of an equation",
+                "compare again with reference=, the solution of the equation",
                 "errors_plot",
             )
         return ErrorsByBand(self.truth, names or [one.name for one in self.truth.candidates])

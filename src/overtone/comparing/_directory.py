@@ -130,7 +130,7 @@ class ComparisonDirectory:
             if not self._holds(task):
                 raise InputError(
                     "the samples that the comparison began with",
-                    "others",
+                    "different ones",
                     "pass the same source and split, choose another --out, or replace it with --overwrite",
                     str(self.path),
                 )

@@ -82,8 +82,8 @@ class EquationTask(MeasuredTask):
         fitted, held_out = split_measured(problem, share, seed)
         if held_out is None:
             raise InputError(
-                "at least 8 points of one term, and a part held out",
-                "fewer, or none",
+                "a term of at least 8 points, some of them held out",
+                "fewer points, or none held out",
                 "pass more points, or fit without a comparison",
                 "compare",
             )

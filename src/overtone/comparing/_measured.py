@@ -210,16 +210,16 @@ class SamplesTask(MeasuredTask):
         """
         if not isinstance(problem.geometry, Grid) or len(problem.terms) != 1 or problem.terms[0].derivatives:
             raise InputError(
-                "measurements of one kind of samples on a grid",
-                "others",
-                "train and compare them one by one",
+                "one kind of measurement of samples on a grid",
+                "several kinds, or a field that is not on a grid",
+                "compare one kind at a time, or train with operators.train_network",
                 "compare",
             )
         fitted, held_out = split_measured(problem, share, seed)
         if held_out is None:
             raise InputError(
-                "at least 8 groups of measurements, and a part held out",
-                "fewer, or none",
+                "at least 8 groups of measurements (such as angles), some of them held out",
+                "fewer groups, or none held out",
                 "measure at more angles, or fit without a comparison",
                 "compare",
             )

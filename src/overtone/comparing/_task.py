@@ -272,7 +272,7 @@ class SizeLimits:
 
     @staticmethod
     def of(task: ComparisonTask, budget: Budget, device: torch.device) -> SizeLimits:
-        """Time a few steps if the budget is in seconds, see `planning.size`.
+        """Time a few steps if the budget is in seconds, see `planning.Budget`.
 
         Args:
             task: The task.

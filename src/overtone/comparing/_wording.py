@@ -65,7 +65,7 @@ def truth_sentence(truth: TrueErrors) -> str:
         text = f"The candidate of the least residual, {taken.name}, has about the least error ({number(taken.error)})"
     else:
         text = (
-            f"By residuals {taken.name} would be taken, whose error of {number(taken.error)} is "
+            f"The candidate of the least residual, {taken.name}, has an error of {number(taken.error)}, "
             f"{number(taken.regret)} times that of {best.name}"
         )
     pairs = [f"{a} before {b}" for a, b in truth.reversals]
@@ -99,8 +99,8 @@ def _network(
         return f"A network is recommended: {gain} above {simple.name}, the best candidate without one, for {cost}."
     if verdict.network_recommended is None:
         return (
-            f"Whether a network is recommended is undecided: {network.name} has {_level(network)}, in {cost}. Try more "
-            "seeds or a larger budget."
+            f"It is undecided whether a network is recommended: {network.name} has {_level(network)}, in {cost}. Try "
+            "more seeds or a larger budget."
         )
     return (
         f"No network is recommended: the best one, {network.name}, has {_level(network)} and {simple.name} "

@@ -135,7 +135,7 @@ class _Memory(_Store):
 
     def load(self, step: int, network: nn.Module) -> None:
         if step not in self._states:
-            raise RunError("weights to go back to", "none", "pass every row to update", "stop")
+            raise RunError("stored weights to restore", "none", "pass every row to update", "stop")
         network.load_state_dict(self._states[step])
 
 
@@ -154,7 +154,10 @@ class _Files(_Store):
             write_tensors(path, network.state_dict(), {"step": step})
         except (OSError, SafetensorError) as problem:
             raise RunError(
-                "to keep the best network", str(problem), "free some space or choose another --out", str(path)
+                "to store the best network",
+                str(problem),
+                "free some space or choose another --out",
+                str(path),
             ) from problem
 
     def discard_except(self, steps: frozenset[int]) -> None:

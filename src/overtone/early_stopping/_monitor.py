@@ -184,7 +184,7 @@ class SmoothedMinimum(StoppingMonitor):
             raise InputError(
                 "a patience above 1 and a margin of 0 or more",
                 f"{patience} and {margin}",
-                "leave them at 2 and 0.02",
+                "pass for instance 2 and 0.02",
             )
         self._estimate, self._patience, self._margin, self._below = estimate, patience, margin, below
         self._steps: list[int] = []

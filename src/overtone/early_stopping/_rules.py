@@ -54,7 +54,10 @@ class BandErrors(StoppingRule):
             value = np.asarray(getattr(self, name))
             if not np.isfinite(value).all() or (value < 0).any():
                 raise InputError(
-                    "powers, finite and not negative", "others", "estimate the noise floor first", name
+                    "finite powers of at least 0",
+                    "a negative, infinite or NaN one",
+                    "estimate the noise floor first",
+                    name,
                 )
         if np.shape(self.target_power) != np.shape(self.noise_power):
             raise InputError(
@@ -65,9 +68,9 @@ class BandErrors(StoppingRule):
             )
         if not np.sum(self.noise_power) > 0:
             raise InputError(
-                "noise above 0",
-                "none",
-                "without noise there is nothing to stop for; use HeldOut",
+                "a noise power above 0",
+                "0 in every band",
+                "use HeldOut, which needs no estimate of the noise",
                 "noise_power",
             )
 
@@ -80,7 +83,9 @@ class BandErrors(StoppingRule):
         """
         order = ("band", "channel")
         if "noise_power" not in record or not np.isfinite(record.noise_power.values).all():
-            raise InputError("a record that knows its noise", "none", "use HeldOut", "stop")
+            raise InputError(
+                "a record with noise_power", "one without", "use HeldOut, which needs none", "stop"
+            )
         return BandErrors(
             record.target_power.transpose(*order).values, record.noise_power.transpose(*order).values
         )
@@ -296,7 +301,7 @@ class WindowedVariance(StoppingRule):
             raise InputError(
                 "a window of 2 rows or more and a patience of 1 or more",
                 f"{self.window} and {self.patience}",
-                "leave them at 100 and 1000",
+                "pass for instance 100 and 1000",
                 "stop",
             )
 

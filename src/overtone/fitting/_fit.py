@@ -113,9 +113,9 @@ def with_known_solution(signal: Signal[Geometry] | Measured, reference: Referenc
     """
     if not isinstance(signal, Measured) or not isinstance(signal.geometry, Domain):
         raise InputError(
-            "a reference of an equation",
-            "one of samples",
-            "pass the clean samples to the reader",
+            "reference= only with an equation",
+            "samples",
+            "pass their noise-free values as clean= of the signal (signal.with_clean)",
             "reference",
         )
     known = reference if callable(reference) else ReferenceSamples(*reference, signal)

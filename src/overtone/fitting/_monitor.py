@@ -81,8 +81,8 @@ def check_monitor(geometry: Geometry, monitor: MonitorConfig, run_path: str) -> 
     """
     if not _fits(geometry, window_of(monitor)):
         raise InputError(
-            "settings of a run whose watch is a part of the signal",
-            "another part",
+            "settings of a run whose measured samples lie within the signal",
+            "samples outside it",
             "begin again with --overwrite",
             run_path,
         )

@@ -164,7 +164,7 @@ def predict(
     config = (config or FitConfig()).replace(**overrides)
     _check_predictable(config)
     if not max_cost >= 0:
-        raise InputError("a share of at least 0", f"{max_cost}", "pass for instance 0.5", "max_cost")
+        raise InputError("a fraction of at least 0", f"{max_cost}", "pass for instance 0.5", "max_cost")
     measured = None if run is None else records.load(run)
     prepared = prepare(require_grid(signal, "a prediction"), config)
     signal, training = prepared.signal, prepared.config.training
@@ -211,7 +211,7 @@ def _check_predictable(config: FitConfig) -> None:
         ("weight_decay", config.training.weight_decay > 0),
     ):
         if used:
-            raise InputError("a training without it", f"{name}", "leave it out", name)
+            raise InputError("settings whose training can be predicted", name, "leave it out", name)
 
 
 def window(signal: Signal[Grid], outputs: int) -> Signal[Grid]:

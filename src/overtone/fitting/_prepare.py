@@ -26,7 +26,7 @@ from overtone.nn import Field
 from overtone.nn._build import build_field
 from overtone.planning import Budget, ReasonCode, measure_noise
 from overtone.planning._bandwidth import aliasing_reason
-from overtone.planning._comparison import BandwidthCandidate
+from overtone.planning._candidates import BandwidthCandidate
 from overtone.planning._held_out import ExpectedPSNR
 from overtone.planning._plan import Plan
 from overtone.planning._reasons import Reason

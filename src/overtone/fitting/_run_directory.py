@@ -284,7 +284,7 @@ class RunDirectory:
         if not self.record.exists():
             raise InputError(
                 "a run with a record",
-                "one that ended before it began",
+                "one that ended before its first row",
                 "begin again with --overwrite",
                 str(self.path),
             )

@@ -157,9 +157,9 @@ class Fields:
     def __init__(self, plain: Any, file: str, path: tuple[str, ...] = ()) -> None:
         self.file, self._path = file, path
         if not isinstance(plain, dict):
-            what = f"whose {'.'.join(path)} is" if path else "that holds"
+            subject = f"{'.'.join(path)} in the settings of a run" if path else "settings of a run"
             raise InputError(
-                f"settings of a run {what} names and values",
+                f"{subject} as a mapping of names to values",
                 _short(plain),
                 "begin again with --overwrite",
                 file,

@@ -157,7 +157,10 @@ def check_outputs(
             "network",
         )
     rows = torch.cat([outputs_at(coords[i : i + 1]) for i in range(len(coords))]).detach()
-    for again, difference in ((outputs_at(coords), "others at the second call"), (rows, "others in a batch")):
+    for again, difference in (
+        (outputs_at(coords), "different ones at the second call"),
+        (rows, "different ones in a batch"),
+    ):
         change = float((again.detach() - result.detach()).abs().max())
         if result.dtype.itemsize > 2 and not change <= SAME * float(result.detach().abs().max()):
             raise InputError(

@@ -41,7 +41,7 @@ class TriedBandwidth:
             samples the mean square error of predicting each from those before it, over that of zero.
         trained: After a short training, relative error to the kernel solution where that is trusted, else the root of
             the held-out loss over that of the zero field; None if it did not take part.
-        converged: Whether Gauss-Newton steps settled.
+        converged: Whether the Gauss-Newton steps converged.
         errors: At each of the ridges the relative error to the kernel solution, of linear equations that this solves;
             empty otherwise.
     """
@@ -71,7 +71,7 @@ def _mean(values: tuple[float, ...]) -> float:
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class Choice(Displayed):
-    """The bandwidth for a network on a measured field, with everything it was chosen by.
+    """The bandwidth chosen for a network on a measured field, with the results that it was chosen by.
 
     Attributes:
         problem: The measured field.
@@ -82,10 +82,10 @@ class Choice(Displayed):
         candidates: All of them, lowest first.
         steps: Steps of the training that the choice is for.
         kernel: The kernel solution.
-        checks: What each term's operator is.
+        checks: Measured properties of each term's operator, such as whether it is linear.
         network: Random-feature solution of the network at the chosen bandwidth, at the ridge of training.
         advice: Waves, layers, points, scales, precision and weights.
-        skipped: Cycles per domain that were not compared, for want of time.
+        skipped: Cycles per domain that were not compared because the time limit was reached.
     """
 
     problem: Measured

@@ -244,7 +244,12 @@ def _check_arguments(steps: int, cycles: Sequence[float]) -> None:
     if steps < 1:
         raise InputError("at least one step", f"{steps}", "pass the steps of the training", "steps")
     if not cycles or not all(math.isfinite(c) and c > 0 for c in cycles):
-        raise InputError("positive numbers of cycles per domain", f"{tuple(cycles)}", "pass some", "cycles")
+        raise InputError(
+            "positive numbers of cycles per domain",
+            f"{tuple(cycles)}",
+            "pass for instance (2.0, 4.0, 8.0)",
+            "cycles",
+        )
 
 
 def _builder(

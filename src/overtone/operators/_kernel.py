@@ -1,4 +1,4 @@
-"""The kernel solution: least squares on random Fourier features with the ridge free, judged by held-out residuals."""
+"""The kernel solution: least squares on random Fourier features, with the ridge chosen by held-out residuals."""
 
 from __future__ import annotations
 
@@ -43,17 +43,17 @@ RESOLVED = 1e-6
 @final
 @dataclass(frozen=True, eq=False, repr=False)
 class KernelSolution(Displayed):
-    """The field that random Fourier features give, with how far it can be trusted.
+    """A solution by least squares on random Fourier features, with the facts that say whether it can be trusted.
 
     Attributes:
-        field: From points (N, d) to values (N, outputs).
+        field: Function from points (N, d) to values (N, outputs).
         sigma: Standard deviation of the frequencies per axis, in cycles per unit.
-        ridge: The ridge that held-out residuals chose.
+        ridge: The ridge with the lowest held-out residual, relative to the largest eigenvalue.
         relative_residual: Root of the held-out loss over that of the zero field.
-        undetermined: Number of fields, of those that the features resolve, on which all functionals nearly vanish: the
-            data determine the solution only up to these.
+        undetermined: Number of fields, among those that the features resolve, on which all functionals nearly vanish;
+            the data determine the solution only up to these fields.
         resolved: Number of fields that the features resolve.
-        converged: Whether Gauss-Newton steps settled; True for linear equations.
+        converged: Whether the Gauss-Newton steps converged; True for linear equations.
     """
 
     field: Solution

@@ -181,7 +181,7 @@ def _polynomial_eigenvalues(table: NDArray[np.complex128]) -> NDArray[np.complex
 
 
 def symbol(problem: Measured, term: str | None = None, *, seed: int = 0) -> Symbol:
-    """Return the symbol of a term, measured on the residual itself.
+    """Return the symbol of a term: s(x, k) = sum_a c_a(x) (2 pi i k)^a, with c_a taken from the residual's derivatives.
 
     Args:
         problem: A field known through equations.
@@ -190,6 +190,16 @@ def symbol(problem: Measured, term: str | None = None, *, seed: int = 0) -> Symb
 
     Raises:
         InputError: If there is no such term, or it is no differential operator.
+
+    Example:
+        >>> import torch
+        >>> from overtone import operators
+        >>> def first_order(x, u):
+        ...     (du,) = torch.autograd.grad(u.sum(), x, create_graph=True)
+        ...     return du + 3 * u
+        >>> symbol = operators.symbol(operators.equation({"equation": (first_order, 8)}, [(0, 1)]))
+        >>> symbol.order, round(abs(complex(symbol.at((0.0,)).flatten()[0])), 6)
+        (1, 3.0)
     """
     names = [t.name for t in problem.terms]
     if term is not None and term not in names:

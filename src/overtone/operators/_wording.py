@@ -67,7 +67,7 @@ def fit_reasons(
         )
     if held_out is not None and held_out == 0:
         lines.append(
-            "No points are held out: every term has fewer than 8, so that nothing ends the run before its last step."
+            "No points are held out, because every term has fewer than 8: the run cannot stop early."
         )
     if len(weights) > 1:
         named = ", ".join(f"{name} {value:.2g}" for name, value in weights.items())
@@ -85,16 +85,16 @@ def _bandwidth(choice: Choice) -> str:
     if is_measurement(choice.problem):
         if choice.verdict.value == "cannot tell":
             return (
-                "Cannot tell which bandwidth is best: at none do the network's random features explain the "
-                f"measurements better than noise. {head} is the smoothest, which does the least harm."
+                "Cannot tell which bandwidth is best: at none of them do the network's random features explain the "
+                f"measurements better than noise. {head} is the lowest, the safest choice."
             )
-        return f"{head}: the network's own random features explain the measurements best, by their evidence."
+        return f"{head}: there, the network's own random features give the measurements the highest evidence."
     smallest = "error to the kernel solution" if choice.best.errors else "held-out loss"
     return {
-        "ranked": f"{head}: the least {smallest} by least squares on the network's own random features.",
-        "raced": f"{head}: the best by least squares on the network's own random features, and by a short training "
-        "beside the next best.",
-        "pilot": f"{head}: the Gauss-Newton steps did not settle, and short trainings of all candidates decided.",
+        "ranked": f"{head}: there, least squares on the network's own random features has the lowest {smallest}.",
+        "raced": f"{head}: the best in short trainings of the bandwidths that least squares on the network's own "
+        "random features ranked first.",
+        "pilot": f"{head}: the Gauss-Newton steps did not converge, so that short trainings of all candidates decided.",
         "cannot tell": f"Cannot tell which bandwidth is best: the equation has several stable states, so that small "
         f"residuals do not mean small errors. {head} had the smallest residuals after short trainings.",
     }[choice.verdict.value]
@@ -115,7 +115,7 @@ def _ranking(choice: Choice) -> list[str]:
     if not choice.best.errors:
         left = f"{choice.best.loss:.0%} of the loss of the zero field"
     return [
-        f"The ranking is weak: least squares leaves {left}; compare the neighbouring bandwidths by training, or take a "
+        f"The ranking is weak: least squares leaves {left}; compare the neighbouring bandwidths by training, or use a "
         "wider network."
     ]
 
@@ -128,14 +128,14 @@ def _kernel(kernel: KernelSolution, linear: bool, better: bool, answer: str) -> 
         ]
     if kernel.relative_residual > CONTRADICTION and linear:
         return [
-            f"No smooth field comes nearer to all data than {kernel.relative_residual:.0%}: boundary data may "
+            f"The best smooth field still leaves {kernel.relative_residual:.0%} of the data: boundary data may "
             "contradict each other or the equation, or the solution has jumps."
         ]
     if better:
         return [
             f"Least squares on random Fourier features solves the problem to {kernel.relative_residual:.1e} of the "
-            "data on held-out points, which no network trained for these steps is expected to reach: "
-            f"{answer} is the answer."
+            "data on held-out points; no network trained for these steps is expected to be as accurate. "
+            f"Use {answer}."
         ]
     return []
 
@@ -157,7 +157,7 @@ def _points(advice: Advice) -> list[str]:
     few = [v for v in advice.points_per_wavelength if v < PER_WAVELENGTH]
     if few:
         lines.append(
-            f"There are {min(few):.2g} points per wavelength of the solution's highest frequency: take more points."
+            f"There are {min(few):.2g} points per wavelength of the solution's highest frequency: use more points."
         )
     if any(s != 1 for s in advice.scales):
         lines.append(
@@ -173,5 +173,5 @@ def _training(choice: Choice) -> list[str]:
         lines.append("Rounding in float32 is larger than the residuals that are expected: train in float64.")
     weights = ", ".join(f"{name} {value:.2g}" for name, value in advice.weights.items())
     if len(advice.weights) > 1:
-        lines.append(f"Weights with which all terms fall at one rate: {weights}.")
+        lines.append(f"Weights with which all terms fall at the same rate: {weights}.")
     return lines

@@ -1,4 +1,4 @@
-"""Comparison of bandwidths: a ladder, a shortlist by ridge regression, and short real runs of the best."""
+"""Comparison of bandwidths: a ladder, a shortlist by ridge regression, and short trainings of the best."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, final
+from typing import final
 
 import torch
 
 from overtone._config import Choosing, EncodingKind, TrainingConfig
 from overtone.nn import Field
-from overtone.planning._held_out import ALONE, FOLLOWED, FOLLOWED_WAVES, Gain, tie_threshold_db
+from overtone.planning._candidates import RATIO, BandwidthCandidate, Comparison
+from overtone.planning._held_out import EXTRAPOLATED, EXTRAPOLATED_WAVES, REGRESSION_ONLY, tie_threshold_db
 from overtone.planning._ranking import (
     CELLS,
     FINER,
@@ -30,32 +30,27 @@ from overtone.planning._shortlist import DRAWS, SAMPLES, RidgeScore, RidgeScorer
 from overtone.planning._trials import TINY, Trial, TrialRunner
 from overtone.signals import Geometry, Signal
 
-LOWEST_CYCLES, RATIO = 0.25, 2.0
-"""Cycles per extent of the lowest candidate, and the ratio of neighbouring ones."""
-
-TOP_SHARE = 1 / 2
-"""Part of the Nyquist frequency that no candidate exceeds."""
-
 TRIAL_SHARE, ONE_TRIAL_SHARE = 1 / 4, 1 / 12
 """Shares of the run that all trials together may take, and one of them."""
 
 LATE = 2.0
-"""How many times their share of the run's seconds, where it has a limit, trials may take before they are given up: a
-machine may become busy after its steps were timed."""
+"""Multiple of their share of the run's time limit after which trials are given up: a machine may become busy after its
+steps were timed."""
 
 MAX_TRIAL_STEPS, MIN_TRIAL_STEPS = 150, 10
 """Largest and smallest number of steps of one trial."""
 
 AGREEMENT_DB = 4.0
 """Standard deviation of the difference between trials and regressions of the trials' length, above which the
-regressions are found not to rank this network, so that the trials alone decide."""
+regressions do not rank this network, so that the trials alone decide."""
 
 CLOSE_DB = 1.0
 """Difference of errors of a single draw of weights up to which the other draws are made as well: levels of draws differ
 by a standard deviation of 0.2 dB (median), and no design case has another shortlist than with all draws for all."""
 
 LOWER_DB = 0.5
-"""Difference of outlooks up to which the lower of two candidates is taken, whose training takes longer to show."""
+"""Difference of outlooks up to which the lower of two bandwidths is taken: it learns more slowly, so that its trial
+understates it."""
 
 MAX_AXES = 24
 """Axes up to which each is tried at another bandwidth."""
@@ -66,96 +61,6 @@ AXIS_FACTOR = 4.0
 AROUND, LATER_DB = (0.5, 1.0, 2.0), 1.0
 """Factors of the spectrum's bandwidth that are tried where a signal is too large for the regressions, and what longer
 training of so many samples gains at the higher bandwidths, in dB."""
-
-
-@final
-@dataclass(frozen=True)
-class BandwidthCandidate:
-    """A bandwidth that was compared.
-
-    Attributes:
-        encoding: The encoding; None for a network of the caller.
-        bandwidth: Per axis, in cycles per unit.
-        shortlist_psnr: Held-out quality of the ridge regression, in dB; None if it was not evaluated.
-        shortlist_spread: Its standard error, in dB.
-        trial_psnr: Held-out quality at the best moment of the trial, in dB; None if it was not tried.
-        trial_spread: Its standard error, in dB.
-        trial_steps: Steps of the trial; 0 if it was not tried.
-        chosen: Whether it is the recommended one.
-        outlook_psnr: Held-out quality of regressions with the trained network's kernel, which follow the trial further,
-            in dB; None if there were none.
-    """
-
-    encoding: EncodingKind | None
-    bandwidth: tuple[float, ...]
-    shortlist_psnr: float | None = None
-    shortlist_spread: float | None = None
-    trial_psnr: float | None = None
-    trial_spread: float | None = None
-    trial_steps: int = 0
-    chosen: bool = False
-    outlook_psnr: float | None = None
-
-    @property
-    def psnr(self) -> float:
-        """Quality of the trial, or of the ridge regression where there was none; -inf where neither was evaluated."""
-        known = [level for level in (self.trial_psnr, self.shortlist_psnr) if level is not None]
-        return known[0] if known else -math.inf
-
-    def to_json(self) -> dict[str, Any]:
-        """The candidate as values that JSON can hold."""
-        return {
-            "encoding": None if self.encoding is None else self.encoding.value,
-            "bandwidth": list(self.bandwidth),
-            "shortlist_psnr": self.shortlist_psnr,
-            "shortlist_spread": self.shortlist_spread,
-            "trial_psnr": self.trial_psnr,
-            "trial_spread": self.trial_spread,
-            "trial_steps": self.trial_steps,
-            "chosen": self.chosen,
-            "outlook_psnr": self.outlook_psnr,
-        }
-
-    @staticmethod
-    def from_json(plain: dict[str, Any]) -> BandwidthCandidate:
-        """The inverse of `to_json`."""
-        kind = plain["encoding"]
-        return BandwidthCandidate(
-            **plain
-            | {
-                "encoding": None if kind is None else EncodingKind(kind),
-                "bandwidth": tuple(plain["bandwidth"]),
-            }
-        )
-
-
-@final
-@dataclass(frozen=True)
-class Comparison:
-    """Result of a comparison.
-
-    Attributes:
-        candidates: All that were compared, in the order of the search, the chosen one marked.
-        error: Held-out mean squared error to expect of the chosen one at its best moment, in value units squared.
-        baseline: The same of the training mean.
-        held_out: Number of values that the errors are means of.
-        trial_steps: Steps of all trials together.
-        reasons: What was compared and why the choice was made.
-        gain: What training gains on this error.
-    """
-
-    candidates: tuple[BandwidthCandidate, ...]
-    error: float
-    baseline: float
-    held_out: int
-    trial_steps: int
-    reasons: tuple[Reason, ...]
-    gain: Gain
-
-    @property
-    def chosen(self) -> BandwidthCandidate:
-        """The recommended candidate."""
-        return next(candidate for candidate in self.candidates if candidate.chosen)
 
 
 Entry = tuple[EncodingKind | None, tuple[float, ...]]
@@ -169,19 +74,21 @@ BuildEntry = Callable[[Entry, int], Field]
 class BandwidthComparison:
     """Compares bandwidths of one kind of network on one signal.
 
-    1. The ladder: bandwidths a factor of 2 apart, of each given shape. 2. Each is scored by ridge regression on the
-    last hidden layer of untrained copies (`RidgeScorer`). 3. Each axis in turn is tried at a fourth and at four times
-    its bandwidth, and keeps what is better than chance explains. 4. The best few are trained for real, together for at
-    most a quarter of the run. 5. Where regressions at the trial's length agree with the trials, the error is
-    extrapolated from the trial's by the ratio of two of them, of the whole run's length and of the trial's, and judged
-    together with the shortlist's; where they do not, they do not rank this network, and the trial decides.
+    1. The ladder: bandwidths a factor of 2 apart, of each shape. 2. Each is scored by ridge regression on the last
+    hidden layer of untrained copies (`RidgeScorer`). 3. Each axis in turn is tried at a fourth and at four times its
+    bandwidth; a change stays if it lowers the error by more than chance does. 4. The best few are trained briefly, for
+    at most a quarter of the run in all (trials). 5. If regressions for the trials' length agree with the trials, the
+    error of the whole run is estimated as the trial's times the ratio of two regressions, for the whole run and for
+    the trial, and weighed with the shortlist's error. If they do not agree, regressions do not rank this network, and
+    the trials alone decide.
 
     Args:
         signal: With samples held out.
         build: Builds the untrained network of an entry.
         ranking: How networks of this kind are ranked.
-        training: Settings of the run, with its steps; with seconds, trials that take far more of them are given up.
-        choose: Whether to try the shortlist for real.
+        training: Settings of the run, with its steps; if it has a limit of seconds, trials that exceed their share are
+            given up.
+        choose: Whether to train the shortlist briefly.
         seed: Seeds draws and trials.
         device: Device of the training.
     """
@@ -208,7 +115,7 @@ class BandwidthComparison:
         self._scores: dict[Entry, RidgeScore] = {}
         self._trials: dict[Entry, Trial] = {}
         self._trained: dict[Entry, Field] = {}
-        self._followed: set[Entry] = set()
+        self._extrapolated: set[Entry] = set()
         self._unit = float(signal.normalisation.scale.double().square().mean())
 
     @property
@@ -231,9 +138,8 @@ class BandwidthComparison:
 
         Args:
             ladder: The candidates.
-            others: Further entries that are tried beside the best of the ladder, whatever the shortlist says of them.
-            spectrum: The bandwidth that the spectrum recommends. Of signals too large for the regressions it is tried
-                as well.
+            others: Returns further entries to try with the best of the ladder, however the shortlist ranks them.
+            spectrum: The bandwidth that the spectrum recommends; tried if the signal is too large for the regressions.
         """
         others_of = others or (lambda _: ())
         around = self._around(ladder[0], spectrum)
@@ -259,11 +165,11 @@ class BandwidthComparison:
         else:
             chosen = min(finalists, key=self._combined_db)
         if not around:
-            self._follow(chosen)
+            self._extrapolate(chosen)
         return self._result(chosen, axis_reasons)
 
     def _try(self, entries: Sequence[Entry], steps: int) -> None:
-        """Train entries for real; none counts where time does not suffice for all, as after unlike numbers of steps."""
+        """Train entries briefly; none counts if time runs out, as trials of different lengths cannot be compared."""
         end = None if self._seconds is None else time.perf_counter() + self._seconds
         for entry in entries:
             left = None if end is None else max(TINY, end - time.perf_counter())
@@ -272,19 +178,23 @@ class BandwidthComparison:
             if self._trials[entry].steps < steps:
                 self._is_late = True
                 self._trials.clear()
-                self._followed.clear()
+                self._extrapolated.clear()
                 return
             if self._ranking.by_outlook:
-                self._follow(entry)
+                self._extrapolate(entry)
 
-    def _follow(self, entry: Entry) -> None:
-        """Follow a trial further by the kernel that it leaves, once."""
-        if entry in self._trials and entry not in self._followed and math.isfinite(self._trials[entry].error):
-            self._trials[entry] = self._runner.follow(self._trained[entry], self._trials[entry])
-            self._followed.add(entry)
+    def _extrapolate(self, entry: Entry) -> None:
+        """Extrapolate a trial by the tangent kernel of its trained network, once."""
+        if (
+            entry in self._trials
+            and entry not in self._extrapolated
+            and math.isfinite(self._trials[entry].error)
+        ):
+            self._trials[entry] = self._runner.extrapolate(self._trained[entry], self._trials[entry])
+            self._extrapolated.add(entry)
 
     def _finalists(self, ranked: Sequence[Entry]) -> list[Entry]:
-        """Entries that are trained for real, of those that the regressions rank, best first."""
+        """Entries to train briefly, among those that the regressions rank, best first."""
         below = self._ranking.octaves_below
         if not below:
             return list(ranked[: self._ranking.tried])
@@ -417,7 +327,7 @@ class BandwidthComparison:
     def _result(self, chosen: Entry, axis_reasons: list[Reason]) -> Comparison:
         candidates = tuple(self._candidate(entry, entry == chosen) for entry in self._scores)
         trial = self._trials.get(chosen)
-        if trial is not None and chosen in self._followed:
+        if trial is not None and chosen in self._extrapolated:
             error = trial.outlook
         elif self._ranking.is_fixed and not self.is_large:
             error = self._scores[chosen].error
@@ -432,9 +342,9 @@ class BandwidthComparison:
             self._scorer.held_out,
             spent,
             (self._reason(chosen, spent), *axis_reasons),
-            (FOLLOWED_WAVES if self._ranking in OF_ACTIVATIONS else FOLLOWED)
-            if chosen in self._followed
-            else ALONE,
+            (EXTRAPOLATED_WAVES if self._ranking in OF_ACTIVATIONS else EXTRAPOLATED)
+            if chosen in self._extrapolated
+            else REGRESSION_ONLY,
         )
 
     def _candidate(self, entry: Entry, chosen: bool) -> BandwidthCandidate:
@@ -447,7 +357,7 @@ class BandwidthComparison:
             None if trial is None else trial.spread_db,
             0 if trial is None else trial.steps,
             chosen,
-            None if trial is None or entry not in self._followed else self._psnr(trial.outlook),
+            None if trial is None or entry not in self._extrapolated else self._psnr(trial.outlook),
         )
 
     def _psnr(self, error: float) -> float | None:
@@ -510,14 +420,3 @@ def _below(ranked: Sequence[Entry], octaves: int) -> Entry:
 def _trial_share(count: int) -> float:
     """Part of the run that each of so many trials takes."""
     return min(ONE_TRIAL_SHARE, TRIAL_SHARE / count)
-
-
-def ladder_cycles(lowest: float, highest: float) -> list[float]:
-    """Return ascending cycles per extent, a factor of 2 apart, from the lowest up to the highest.
-
-    Example:
-        >>> ladder_cycles(0.25, 3.0)
-        [0.25, 0.5, 1.0, 2.0]
-    """
-    count = max(0, math.floor(math.log2(max(highest, lowest) / lowest) + 1e-9))
-    return [lowest * RATIO**k for k in range(count + 1)]

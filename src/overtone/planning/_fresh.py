@@ -76,7 +76,10 @@ def fresh(
     """
     if not candidates or seeds < 1:
         raise InputError(
-            "at least one candidate and one seed", f"{len(candidates)} and {seeds}", "pass some", "fresh"
+            "at least one candidate and one seed",
+            f"{len(candidates)} and {seeds}",
+            "pass at least one of each",
+            "fresh",
         )
     target = summed_spectrum(signal.grid_values, entries)
     grid = _coarse(signal.geometry)

@@ -1,4 +1,4 @@
-"""Held-out samples of a plan: the split, what chance does to their errors, and the quality to expect on them."""
+"""Held-out samples of a plan: the split, differences by chance, and the quality to expect on them."""
 
 from __future__ import annotations
 
@@ -25,9 +25,13 @@ class Gain(NamedTuple):
     largest: float
 
 
-FOLLOWED, FOLLOWED_WAVES, ALONE = Gain(1.0, -1.0, 8.0), Gain(0.5, -4.0, 7.0), Gain(2.0, -1.5, 15.0)
-"""Gains on trials that were followed further by their kernels, of activations with frequencies too, and on regressions
-of untrained copies alone, which do not show what learning features gains, up to 20 dB on clean band-limited signals.
+EXTRAPOLATED, EXTRAPOLATED_WAVES, REGRESSION_ONLY = (
+    Gain(1.0, -1.0, 8.0),
+    Gain(0.5, -4.0, 7.0),
+    Gain(2.0, -1.5, 15.0),
+)
+"""Gains on extrapolated trials, on those of activations with frequencies, and on regressions of untrained copies alone.
+The last do not show what learning features gains, up to 20 dB on clean band-limited signals.
 
 Set on the design cases of `benchmarks.steer` so that 85 to 95 % of them end inside; see the results for other cases.
 """
@@ -87,7 +91,7 @@ class ExpectedPSNR:
 
 
 def expected_psnr(
-    error: float, noise: float, held_out: int, peak: float, gain: Gain = FOLLOWED
+    error: float, noise: float, held_out: int, peak: float, gain: Gain = EXTRAPOLATED
 ) -> ExpectedPSNR:
     """Estimate the trained network's quality on held-out samples from an estimate of its error there.
 

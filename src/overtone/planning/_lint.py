@@ -144,7 +144,9 @@ def lint(
     low, high = domain or usual_domain(library, "domain")
     axes = [axis for axis, count in enumerate(grid.shape) if count > 1]
     if not axes:
-        raise InputError("samples along at least one axis", "a single one", "pass more samples", "signal")
+        raise InputError(
+            "at least two samples along an axis", "a single sample", "pass more samples", "signal"
+        )
     recommended = scan(signal).bandwidth
     across = [recommended[axis] * grid.extent[axis] for axis in axes]
     mean = math.exp(sum(map(math.log, across)) / len(across))

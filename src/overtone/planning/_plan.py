@@ -15,7 +15,7 @@ from overtone.early_stopping._monitor import MIN_BEST_STEP
 from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.nn._build import build_field
-from overtone.planning._comparison import BandwidthCandidate
+from overtone.planning._candidates import BandwidthCandidate
 from overtone.planning._held_out import ExpectedPSNR
 from overtone.planning._own_network import NetworkSetting
 from overtone.planning._reasons import Reason, ReasonCode, read_reasons

@@ -18,7 +18,7 @@ class Ranking(NamedTuple):
         octaves_below: How far below the best of the regressions, in rungs of the ladder, the candidates lie that are
             trained, from the lowest to the highest; empty where those that the regressions rank best are.
         untried_below: The same of the one that is taken without trials.
-        by_outlook: Whether the trials are followed further by regressions with the trained networks' kernels.
+        by_outlook: Whether the trials are extrapolated by regressions with the trained networks' tangent kernels.
         regressions_count: Whether regressions on untrained copies may be judged together with the trials.
         is_fixed: Whether the ladder is a single bandwidth, because nothing cheaper than training ranks others.
         weight: Weight of the regressions' error against the trial's, both in dB: after few steps a trial shows speed

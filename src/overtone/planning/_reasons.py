@@ -208,8 +208,8 @@ def _fixed(v: Mapping[str, Any], unit: str) -> str:
     if level is None:
         return f"{text} {_LATE}" if v.get("late") else text
     return (
-        f"{text} A trial of {plural(v['trial_steps'], 'step')}, followed further by regression with its tangent "
-        f"kernel, comes to {decibels(level)} on held-out samples."
+        f"{text} A trial of {plural(v['trial_steps'], 'step')}, extrapolated by regression with its tangent "
+        f"kernel, reaches {decibels(level)} on held-out samples."
     )
 
 
@@ -220,7 +220,7 @@ def _candidates(v: Mapping[str, Any], unit: str) -> str:
     text = (
         f"{plural(v['candidates'], 'bandwidth')} from {format_per_axis(v['first'])} to {format_per_axis(v['last'])} "
         f"{unit} were compared by ridge regression on the last hidden layer of untrained copies of the network "
-        f"({plural(v['samples'], 'sample')}, judged on {v['held_out']:,} held-out values, at the ridge that stands for "
+        f"({plural(v['samples'], 'sample')}, scored on {v['held_out']:,} held-out values, with the ridge for "
         f"{_counted(v)})."
     )
     chosen, sure = format_per_axis(v["chosen"]), f"about {v['uncertainty_db']:g} dB may be lost, as measured"
@@ -241,11 +241,13 @@ def _candidates(v: Mapping[str, Any], unit: str) -> str:
         )
     by = "the best by regression alone"
     if v.get("large"):
-        by = "the spectrum's, since so many samples hold more than regressions show"
+        by = "the spectrum's, because regressions cannot represent the detail of so many samples"
     elif periodic:
-        by = f"{'an octave' if v.get('untried_octaves') == 1 else 'two octaves'} below it where the ladder goes so far"
+        by = (
+            f"{'an octave' if v.get('untried_octaves') == 1 else 'two octaves'} below it if that was compared"
+        )
     elif v.get("localised"):
-        by = f"{'an octave' if v['untried_octaves'] == -1 else 'two octaves'} above it where the ladder goes so far"
+        by = f"{'an octave' if v['untried_octaves'] == -1 else 'two octaves'} above it if that was compared"
     text += f" {chosen} is used, {by}; {sure}."
     if v.get("late"):
         return f"{text} {_LATE}"
@@ -261,7 +263,7 @@ def _counted(v: Mapping[str, Any]) -> str:
 
 
 def _trials(v: Mapping[str, Any], chosen: str) -> str:
-    """What was trained for real, and how the choice follows from it."""
+    """What was trained briefly, and how the choice follows from it."""
     outlook = v.get("outlook_psnr") or ()
     levels = ", ".join(
         f"{format_per_axis(b)}: {'diverged' if p is None else f'{p:.1f} dB'}"
@@ -273,7 +275,7 @@ def _trials(v: Mapping[str, Any], chosen: str) -> str:
         which = "They"
     elif outlook:
         which = f"{len(v['tried'])} of them"
-    further = ", and followed further by regression with their tangent kernels" if outlook else ""
+    further = ", and extrapolated by regression with their tangent kernels" if outlook else ""
     text = (
         f"{which} were then trained for {plural(v['trial_steps'], 'step')} each, "
         f"{percent(v['spent_steps'] / v['steps'])} of the run in all{further} ({levels} on held-out samples)."
@@ -293,8 +295,8 @@ def _trials(v: Mapping[str, Any], chosen: str) -> str:
 
 def _too_few_steps(v: Mapping[str, Any]) -> str:
     return (
-        f"{plural(v['steps'], 'step')} {'is' if v['steps'] == 1 else 'are'} too few to try the best ones for real; "
-        f"{plural(v['enough_steps'], 'step')} would be enough."
+        f"{plural(v['steps'], 'step')} {'is' if v['steps'] == 1 else 'are'} too few for short trainings of the best "
+        f"ones; {plural(v['enough_steps'], 'step')} would be enough."
     )
 
 

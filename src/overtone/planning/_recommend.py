@@ -24,13 +24,8 @@ from overtone.operators._balance import balanced_choice
 from overtone.operators._evidence import is_measurement
 from overtone.operators._training import LEARNING_RATE as OPERATOR_LEARNING_RATE
 from overtone.planning._bandwidth import recommend_bandwidth
-from overtone.planning._comparison import (
-    LOWEST_CYCLES,
-    TOP_SHARE,
-    BandwidthComparison,
-    Entry,
-    ladder_cycles,
-)
+from overtone.planning._candidates import LOWEST_CYCLES, TOP_SHARE, ladder_cycles
+from overtone.planning._comparison import BandwidthComparison, Entry
 from overtone.planning._held_out import MIN_SAMPLES, ensure_held_out, expected_psnr
 from overtone.planning._labels import ClassPlan, LabelCandidates, indicators, is_labelled, plan_labels
 from overtone.planning._own_network import Factory, OwnNetwork
@@ -114,7 +109,7 @@ def plan(
     device: torch.device | str = "cpu",
     quantities: bool = False,
 ) -> Plan | ClassPlan | Choice:
-    """Plan a fit from the signal's own samples: bandwidths shortlisted by ridge regression, the best tried for real.
+    """Plan a fit from the signal's own samples: bandwidths shortlisted by ridge regression, the best trained briefly.
 
     Candidates a factor of 2 apart, from a quarter of a cycle per extent to half of Nyquist, are compared. The
     shortlist is by the held-out error of ridge regressions on the last hidden layer of untrained copies of the network
@@ -140,7 +135,7 @@ def plan(
         budget: Budget of the fit; 2,000 steps of a network of 256 units if None.
         noise: The noise floor, if it is known already.
         size: Network and run, if they are decided already; `budget` is ignored then.
-        choose: "thorough" tries the shortlist for real, "quick" does not.
+        choose: "thorough" trains the shortlist briefly, "quick" does not.
         network: A network of the caller: a function from a number in the library's convention to a `torch.nn.Module`,
             which takes coordinates of which every axis fills `domain` and returns normalised values. The answer is
             `Plan.setting`. Of labels it returns one logit per class.
@@ -221,7 +216,7 @@ def plan_model(
         size: Network and run.
         training: Settings of the run, with its steps and learning rate.
         noise: The noise floor, if it is known already.
-        choose: Whether to try the shortlist for real.
+        choose: Whether to train the shortlist briefly.
         device: Device of the fit.
     """
     context = _context(signal.geometry, signal, noise)

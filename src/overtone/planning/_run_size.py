@@ -216,7 +216,7 @@ def _affordable(
             break
     if steps < 1:
         raise InputError(
-            f"at least {math.ceil(1000 * cost) / 1000:g} s, what one step takes",
+            f"at least {math.ceil(1000 * cost) / 1000:g} s, the time of one step",
             f"{seconds:g} s",
             f"allow {FIRST_RESULT * cost:.2g} s for a first result",
             "seconds",

@@ -1,4 +1,4 @@
-"""Trials: short real runs of candidates, and what the rest of a run would gain by the kernel that the trial leaves."""
+"""Trials: short trainings of candidates, extrapolated to the length of the run by their tangent kernel."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class Trial(NamedTuple):
         error: Smallest held-out mean squared error, in normalised units.
         spread_db: Its standard error in dB.
         steps: Steps trained.
-        outlook: Held-out error to which the remainder of the run may lead, in normalised units; `error` where no kernel
-            says more.
+        outlook: Held-out error that the remainder of the run may reach, in normalised units; `error` if it was not
+            extrapolated.
     """
 
     error: float
@@ -48,7 +48,7 @@ class Trial(NamedTuple):
 
 @final
 class TrialRunner:
-    """Trains candidates with the run's own settings for some steps, and judges them by held-out samples.
+    """Trains candidates with the run's own settings for some steps, and scores them on held-out samples.
 
     Args:
         signal: With samples held out.
@@ -70,7 +70,7 @@ class TrialRunner:
         Args:
             field: The untrained network; it is trained in place.
             steps: How many steps.
-            seconds: Where these are over first, the trial has fewer steps.
+            seconds: Time limit; if it is reached first, the trial has fewer steps.
         """
         field = field.to(self._device)
         # A constant rate: a decay that ends with the trial would not be the beginning of the run's.
@@ -96,15 +96,15 @@ class TrialRunner:
             return best
         return best._replace(steps=outcome.step)
 
-    def follow(self, field: Field, trial: Trial) -> Trial:
-        """Return a trial with its outlook: the least held-out error of kernel regressions of what is not learned.
+    def extrapolate(self, field: Field, trial: Trial) -> Trial:
+        """Return a trial with its outlook: the least held-out error of kernel regressions of the residual.
 
         With f the trained outputs, y the target and K the network's tangent kernel, f + K (K + r l 1)^-1 (y - f) is the
         linearised network after a time that falls with r; l is the largest eigenvalue. Only held-out samples say
         where the run would be stopped.
 
         Args:
-            field: The network as the trial left it.
+            field: The network after the trial.
             trial: The trial.
         """
         return trial._replace(outlook=min(trial.error, self._least_error(field)))

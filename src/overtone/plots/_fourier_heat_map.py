@@ -62,7 +62,7 @@ class FourierHeatMap(Plot):
         known = table[np.isfinite(table)]
         if not known.size or known.min() < 0 or known.max() > 1:
             raise InputError(
-                "error rates in [0, 1]", f"{known.size} known ones", "pass shares of the pictures", "heat map"
+                "error rates in [0, 1]", "none, or some outside", "pass fractions of the pictures", "heat map"
             )
         self.data = xr.Dataset(
             {"error": (("frequency_y", "frequency_x"), table)},

@@ -242,7 +242,7 @@ class ByFrequency(Plot):
             raise InputError("at least one curve", "none", "pass values by name", "by frequency")
         if not (at > 0).any():
             raise InputError(
-                "positive frequencies", "none", "pass some beside that of the mean", "by frequency"
+                "positive frequencies", "none", "pass at least one frequency above 0", "by frequency"
             )
         table = np.full((3, len(curves), at.size), np.nan)
         for i, (name, values) in enumerate(curves.items()):

@@ -226,7 +226,7 @@ def check_attributes(attrs: Mapping[str, Any]) -> None:
     for name, kind in KINDS.items():
         value = attrs.get(name)
         if value is not None and not kind.holds(value):
-            raise InputError(kind.words, _short(value), "pass that, or leave it out", f"attrs.{name}")
+            raise InputError(kind.words, _short(value), "correct it, or leave it out", f"attrs.{name}")
 
 
 def peak(attrs: Mapping[str, Any]) -> float:

@@ -79,7 +79,7 @@ class Packed:
             values = np.asarray(array)
         except (TypeError, ValueError, RuntimeError) as refused:
             raise InputError(
-                "an array of numbers", f"{type(array).__name__} ({refused})", "pass NumPy", source
+                "an array of numbers", f"{type(array).__name__} ({refused})", "pass a NumPy array", source
             ) from refused
         if values.dtype.kind not in "biufc" or values.dtype.itemsize not in (1, 2, 4, 8, 16):
             raise InputError(

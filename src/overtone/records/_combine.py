@@ -106,7 +106,7 @@ def _check_same(first: xarray.Dataset, record: xarray.Dataset, number: int) -> N
     if not same:
         raise InputError(
             f"the bands of record 0 ({_band_range(first)})",
-            f"others ({_band_range(record)})",
+            f"different ones ({_band_range(record)})",
             "measure all runs with the same bands, passing bands=...",
             source,
         )

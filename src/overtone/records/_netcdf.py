@@ -103,7 +103,10 @@ def read_netcdf(file: Path) -> xarray.Dataset:
         raise damaged(file, "not readable as netCDF") from broken
     if ATTRIBUTES not in stored:
         raise InputError(
-            "a netCDF file written by overtone", "another one", "export it with to_netcdf", str(file)
+            "a netCDF file written by overtone",
+            "one of another program",
+            "export the record with to_netcdf",
+            str(file),
         )
     attrs = _attributes(stored, file)
     missing = {*STATIC, *PER_STEP, "band_low", "band_high"} - set(stored.variables)

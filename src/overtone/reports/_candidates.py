@@ -47,8 +47,8 @@ def _figure(entries: Sequence[Mapping[str, Any]], unit: str) -> go.Figure:
     figure.update_layout(showlegend=True)
     for level, spread, name, symbol, colour in (
         ("shortlist_psnr", "shortlist_spread", "regression on untrained copies", "circle-open", style.TRAIN),
-        ("trial_psnr", "trial_spread", "short real run", "diamond", style.HELD_OUT),
-        ("outlook_psnr", "", "followed further by its kernel", "triangle-up-open", style.CLEAN),
+        ("trial_psnr", "trial_spread", "short training", "diamond", style.HELD_OUT),
+        ("outlook_psnr", "", "extrapolated with its tangent kernel", "triangle-up-open", style.CLEAN),
     ):
         shown = sorted((e for e in entries if e.get(level) is not None), key=_middle)
         if not shown:
@@ -80,7 +80,7 @@ def _caption(entries: Sequence[Mapping[str, Any]], spent: Any, steps: Any) -> st
         text += f"; the short runs took {plural(spent, 'step')} in all, {percent(spent / steps)} of the run"
     further = ""
     if any(entry.get("outlook_psnr") is not None for entry in entries):
-        further = " Triangles follow a short run further, by regression with the kernel that it leaves."
+        further = " Triangles extrapolate a short run by regression with the tangent kernel at its end."
     return f"{text}. A bandwidth per axis lies at its mean. Bars are two standard errors.{further}"
 
 
@@ -97,7 +97,7 @@ def _table(entries: Sequence[Mapping[str, Any]], unit: str) -> TableBlock:
         )
         for entry in sorted(entries, key=_middle)
     ]
-    more = ["Followed further (dB)"] if further else []
+    more = ["Extrapolated (dB)"] if further else []
     head = (f"Bandwidth ({unit})", "Regression (dB)", "Short run (dB)", *more, "Its steps", "")
     return TableBlock("Every bandwidth that was compared, as a table", rows, head, numeric=True, folded=True)
 

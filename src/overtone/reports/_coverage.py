@@ -29,8 +29,7 @@ def _averaging(record: xr.Dataset) -> list[str]:
     if record.attrs.get("averaged") is not True:
         return []
     return [
-        "Bands and curves are those of the weights in training; the network that was handed back has their moving "
-        "average."
+        "Bands and curves are those of the weights in training; the returned network has their moving average."
     ]
 
 
@@ -42,13 +41,15 @@ def _part(record: xr.Dataset) -> list[str]:
     whole = tuple(geometry.get("shape", ()))
     spread = geometry.get("measured_spread")
     if not spread:
-        return [f"Rows were measured on {block_only(record)} alone; they say nothing of the rest."]
+        return [
+            f"Rows were measured on {block_only(record)} alone; they say nothing about the other samples."
+        ]
     side = " × ".join(count(n) for n in spread["tile_shape"])
     samples = spread["tiles"] * math.prod(spread["tile_shape"]) + spread["samples"]
     sentences = [
         f"Rows are measured on {count(samples)} of {count(math.prod(whole))} samples, spread over the whole: "
-        f"{spread['tiles']} tiles of {side} and {count(spread['samples'])} single ones, half of them evenly, half "
-        "where the target varies, weighted so that they stand for all.",
+        f"{spread['tiles']} tiles of {side} and {count(spread['samples'])} single ones. Half of these are spread "
+        "evenly, half lie where the target varies; weights correct for that.",
         _resolution(record, spread),
     ]
     errors = _errors(record)
@@ -101,8 +102,8 @@ def _resolution(record: xr.Dataset, spread: dict[str, Any]) -> str:
     # Bands below the tiles' resolution exist only where single samples suffice to measure them.
     if not ((edges > 0) & (edges < begin * (1 - 1e-9))).any():
         return (
-            f"Below {number(begin)} {unit}, where a tile ends and single samples do not suffice for so little power, "
-            "frequencies are counted with the mean."
+            f"Frequencies below {number(begin)} {unit}, whose waves are longer than a tile and too weak to be measured "
+            "from single samples, are counted with the mean."
         )
     return f"Bands from {number(begin)} {unit} on come from the tiles, those below from the single samples."
 

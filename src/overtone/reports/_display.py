@@ -309,7 +309,7 @@ def kernel_display(kernel: Any) -> Display:
         ("Undetermined fields", f"{count(kernel.undetermined)} of {count(kernel.resolved)}"),
         ("Sigma of its frequencies", format_per_axis(kernel.sigma)),
         ("Ridge", f"{kernel.ridge:.0e}"),
-        ("Gauss-Newton steps", "settled" if kernel.converged else "did not settle"),
+        ("Gauss-Newton steps", "converged" if kernel.converged else "did not converge"),
     ]
     return Display("KernelSolution", _kernel_words(kernel), facts)
 

@@ -114,7 +114,7 @@ def _on_its_way(snapshots: Sequence[Snapshots], step: int) -> list[tuple[str, st
     for one in reconstruction.moments(steps, MOMENTS - 1) if steps.size else ():
         values = snapshots[1].find("prediction", int(one))
         if values is not None:
-            out.append((f"step {count(float(one))}", "on its way", values))
+            out.append((f"step {count(float(one))}", "during training", values))
     return out
 
 
@@ -141,7 +141,12 @@ def fields_table(facts: Mapping[str, Any]) -> TableBlock:
     rows = [row("Kernel solution", facts["kernel"])]
     if facts.get("network"):
         rows.insert(0, row("Network", facts["network"]))
-    head = ("Field", "Held-out residual", "Residual of its points", *((last[compared],) if compared else ()))
+    head = (
+        "Field",
+        "Held-out residual",
+        "Residual of the points used",
+        *((last[compared],) if compared else ()),
+    )
     return TableBlock("Network and kernel solution", rows, head, numeric=True)
 
 

@@ -20,9 +20,9 @@ from overtone.reports._measured_verdict import capitalised
 KERNEL_QUESTION = "Is the kernel solution better?"
 
 RESIDUAL_QUESTIONS = (
-    "What is left of each term?",
+    "How large is the residual of each term?",
     "Which frequencies are settled, which are missing?",
-    "What holds the training back?",
+    "Which term limits the training?",
     "What should I do?",
 )
 
@@ -110,9 +110,9 @@ def kernel_sentences(facts: Mapping[str, Any]) -> list[str]:
             "nor of the kernel solution."
         )
     elif not kernel["trusted"] and not kernel["undetermined"] and better is not False:
-        steps = "" if kernel["converged"] else ", and its Gauss-Newton steps did not settle"
+        steps = "" if kernel["converged"] else ", and its Gauss-Newton steps did not converge"
         lines.append(
-            f"The kernel solution is not to be relied on: its held-out residual is {percent(kernel['residual'])} of "
+            f"The kernel solution is not reliable: its held-out residual is {percent(kernel['residual'])} of "
             f"that of zero{steps}."
         )
     return lines
@@ -146,21 +146,21 @@ def equation_advice(facts: Mapping[str, Any], f: Findings) -> str | None:
     kernel, better = facts["kernel"], kernel_is_better(facts)
     if facts.get("linear") and kernel["residual"] > CONTRADICTION:
         return (
-            f"Check the conditions: no smooth field comes nearer to all data than {percent(kernel['residual'])} of "
-            "zero's residual, so that they contradict each other or the equation, or the solution has jumps."
+            f"Check the conditions: the best smooth field still leaves {percent(kernel['residual'])} of the residual "
+            "of the zero field, so that they contradict each other or the equation, or the solution has jumps."
         )
     if kernel["undetermined"]:
         return "Add conditions: without them training ends at one of many solutions, which the network picks."
     if facts.get("bistable") and facts.get("compared") is None:
         return (
-            "Do not rely on small residuals here: compare with a solver in time, or pass a reference to see which "
-            "state the network is in."
+            "Do not rely on small residuals here: compare with a time-stepping solver, or pass a reference to see "
+            "which state the network has reached."
         )
     if better:
-        return "Take the kernel solution (run.kernel): it is better, and needs no training."
+        return "Use the kernel solution (run.kernel): it is better, and needs no training."
     if f.step < f.last:
         return (
-            f"Use it as it is: the network of step {count(f.step)}, of the least residual on held-out points, was "
+            f"Use it as it is: the network of step {count(f.step)}, which has the lowest held-out residual, was "
             "restored."
         )
     return None
@@ -237,9 +237,7 @@ def _left_sentence(name: str, left: float, record: xr.Dataset) -> str:
         return f"{capitalised(name)}: cannot tell, the residual is not finite."
     error = float(until_network(record).train_error[-1])
     size = f" (mean square {number(error, 2)})" if np.isfinite(error) else ""
-    return (
-        f"{capitalised(name)}: {percent(left)} of what the zero field or the untrained network leaves{size}."
-    )
+    return f"{capitalised(name)}: {percent(left)} of the residual of the zero field or the untrained network{size}."
 
 
 def _compared(facts: Mapping[str, Any] | None) -> list[str]:
@@ -247,9 +245,7 @@ def _compared(facts: Mapping[str, Any] | None) -> list[str]:
         return []
     if facts.get("compared"):
         return ["The solution is compared with the kernel solution, since no reference was passed."]
-    return [
-        "Of the solution: cannot tell, since no reference was passed and the kernel solution is not trusted."
-    ]
+    return ["Solution: cannot tell, because no reference was passed and the kernel solution is not trusted."]
 
 
 def _settled(name: str, f: Findings) -> str:
@@ -284,11 +280,11 @@ def _holds_back(left: Mapping[str, float]) -> str:
     if pair is not None:
         slow, fast = pair
         ratio = left[slow] / max(left[fast], 1e-300)
-        times = f"{number(ratio, 2)} times as much as of {fast}"
-        return f"{capitalised(slow)}: {percent(left[slow])} of it is left, {times}."
+        times = f"{number(ratio, 2)} times the fraction of {fast}"
+        return f"{capitalised(slow)}: {percent(left[slow])} of its residual is left, {times}."
     if len(left) == 1:
-        return "There is one term alone."
-    return "No single term: none has far more left than the others."
+        return "There is only one term."
+    return "No single term: none has a much larger fraction left than the others."
 
 
 def _solved(findings: Mapping[str, Findings]) -> bool:
@@ -315,15 +311,15 @@ def _advice(
         return f"Raise the weight of {pair[0]} above {number(weight, 3)}: operators.equation(weights=...) sets it."
     if pair is not None:
         return (
-            f"Raise the weight of {pair[0]}: operators.choose_bandwidth says with which weights all terms fall at one "
-            "rate (advice.weights)."
+            f"Raise the weight of {pair[0]}: advice.weights of operators.choose_bandwidth holds weights with which all "
+            "terms fall at the same rate."
         )
     if _solved(findings):
         return "Keep it: the solution is settled in all bands."
     if "solution" in findings and all(left[name] < SMALL for name in terms):
         return (
-            "Do not go by the residuals: they are small while the solution is still wrong. Take the kernel solution of "
-            "operators.choose_bandwidth, or train far longer."
+            "Do not rely on the residuals: they are small while the solution is still wrong. Use the kernel solution "
+            "of operators.choose_bandwidth, or train far longer."
         )
     if falling:
         return "Train longer: residuals are still falling."

@@ -41,8 +41,8 @@ def _below(f: Findings) -> str:
     if f.gap > TOO_FREE:
         return (
             f"its error there is {number(f.gap, 2)} times that on training samples, which the comparison before "
-            "training did not foresee"
+            "training did not predict"
         )
     if f.step < f.last:
-        return f"its error there was least at step {count(f.step)} and rose or stayed from then on"
-    return "training brought less than the comparison before it foresaw"
+        return f"its error there was lowest at step {count(f.step)} and has not fallen since"
+    return "training lowered the error less than the comparison before training predicted"

@@ -80,7 +80,7 @@ def verification_page(result: ScoredFields) -> Page:
     ]
     notes = note_sentences(result)
     if notes or not answers:
-        answers.append(("To be known beside these", notes))
+        answers.append(("Notes", notes))
     sections = []
     if len({score.lead for score in shown}) > 1:
         sections.append(Section("lead-times", "Lead times", lead_blocks(result, shown), pair=True))
@@ -89,7 +89,7 @@ def verification_page(result: ScoredFields) -> Page:
         words = AnswersBlock(
             "By variable and lead time", [(name_of(score), score_words(result, score)) for score in shown]
         )
-        sections.insert(0, Section("words", "In words", [words]))
+        sections.insert(0, Section("words", "Summary", [words]))
     sections.append(Section("bands", "Band by band", [field_table(result, score) for score in shown]))
     sections.append(Section("glossary", "Glossary", [Glossary(glossary_entries(result.pair))]))
     return Page(

@@ -53,7 +53,7 @@ def field_answer_entries(run: FieldRun, findings: Findings, record: xr.Dataset) 
     """
     entries: list[tuple[str, Answer]] = [*field_answers(run, findings, record)]
     notes = note_sentences(run)
-    return [*entries, ("To be known beside these", notes)] if notes else entries
+    return [*entries, ("Notes", notes)] if notes else entries
 
 
 def resolution_tiles(run: FieldRun) -> list[Tile]:
@@ -89,7 +89,7 @@ def field_sections(run: FieldRun) -> list[Section]:
     scores = [score for _, score in shown]
     sections = []
     if len(scores) > 1:
-        words = AnswersBlock("In words", [(name_of(score), score_words(run, score)) for score in scores])
+        words = AnswersBlock("Summary", [(name_of(score), score_words(run, score)) for score in scores])
         sections.append(Section("words", "By variable and lead time", [words]))
     over_time = [_resolution_block(run, [index for index, _ in shown]), error_block(run, scores[0], "error")]
     sections.append(Section("resolution", "Effective resolution", over_time, pair=True))

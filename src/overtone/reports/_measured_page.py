@@ -91,8 +91,8 @@ def measured_blocks(
         values = snapshots.find("prediction", int(step))
         if values is None:
             continue
-        note = error_words(facts.get("network") or {}) if step == f.step else "on its way"
-        shown.append((f"Network, step {count(float(step))}", note or "on its way", values))
+        note = error_words(facts.get("network") or {}) if step == f.step else "during training"
+        shown.append((f"Network, step {count(float(step))}", note or "during training", values))
     for position, score in enumerate(facts["classical"]):
         values = snapshots.find(f"classical-{position}", 0)
         if values is not None:
@@ -208,7 +208,7 @@ def classical_table(facts: Mapping[str, Any]) -> TableBlock:
         )
         for entry in entries
     ]
-    head = ("Picture", "Held-out residual", "Residual of what it was made from", "PSNR to the reference (dB)")
+    head = ("Picture", "Held-out residual", "Residual of the measurements used", "PSNR to the reference (dB)")
     return TableBlock("Network and classical reconstructions", rows, head, numeric=True)
 
 
@@ -232,7 +232,7 @@ def coverage_block(record: xr.Dataset) -> PlotBlock | None:
     )
     unit = escaped(str(record.attrs.get("frequency_unit") or ""), 80)
     figure.update_xaxes(title=f"Frequency ({unit})")
-    figure.update_yaxes(title="Part that is measured", rangemode="tozero")
+    figure.update_yaxes(title="Fraction measured", rangemode="tozero")
     caption = (
         "The part of the coefficients of each band that was measured and trained on, from random fields; the largest "
         "counts as 1."

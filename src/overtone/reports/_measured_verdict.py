@@ -123,7 +123,7 @@ def _settled(f: Findings) -> str:
     left = f.low[~f.learned], f.high[~f.learned]
     return (
         f"{text}; between {number(float(left[0].min()))} and {number(float(left[1].max()))} {f.unit} the residual is "
-        f"still more than half of the data in {plural(f.error.size - settled, 'band')}."
+        f"more than half of the data in {plural(f.error.size - settled, 'band')}."
     )
 
 
@@ -132,7 +132,7 @@ def _missing(f: Findings, record: xr.Dataset, facts: Mapping[str, Any]) -> str:
     if resolved is not None and f.nyquist and resolved < f.nyquist:
         return (
             f"{plural(int(facts['angles']), 'angle')} determine the picture up to {number(float(resolved))} {f.unit}; "
-            "finer detail is the method's guess."
+            "finer detail comes from the method's prior, not from the data."
         )
     gain = record.attrs.get("gain")
     if facts["kind"] != "k-space" or not isinstance(gain, list) or len(gain) != record.sizes["band"]:
@@ -144,7 +144,7 @@ def _missing(f: Findings, record: xr.Dataset, facts: Mapping[str, Any]) -> str:
     share = float(np.asarray(gain, float)[sparse].mean())
     return (
         f"From {number(first)} {f.unit} on, bands have less than half of their coefficients measured ({percent(share)} "
-        "on average): detail there is the method's guess."
+        "on average): detail there comes from the method's prior, not from the data."
     )
 
 
@@ -189,7 +189,7 @@ def classical_sentence(facts: Mapping[str, Any]) -> str:
         facts: From `measured_facts`.
     """
     names = [str(name) for name in facts.get("classical_left_out") or ()]
-    missing = f" {capitalised(_listed(names))} did not fit into the limit of time." if names else ""
+    missing = f" {capitalised(_listed(names))} could not be computed within the time limit." if names else ""
     return _compared(facts) + missing
 
 
@@ -200,14 +200,16 @@ def _listed(names: Sequence[str]) -> str:
 def _compared(facts: Mapping[str, Any]) -> str:
     best, network = best_classical(facts), facts.get("network")
     if best is None or not network:
-        return "Cannot tell: nothing was held out and no reference is known."
+        return "Cannot tell: no measurements were held out, and there is no reference."
     name, better = str(best["name"]), classical_is_better(facts)
     figures = f"{error_words(best)} against the network's {error_words(network)}"
     # Single held-out coefficients have measured neighbours, which those of the gaps have not.
     single = facts["kind"] == "k-space" and not facts.get("held_out_lines")
     beside = single and best.get("psnr") is None
     caution = (
-        " Held-out coefficients lie beside measured ones, and say little about wide gaps." if beside else ""
+        " Held-out coefficients are neighbours of measured ones and say little about wide gaps."
+        if beside
+        else ""
     )
     if better:
         return f"Yes: {name} is better ({figures}).{caution}"
@@ -222,9 +224,9 @@ def _advice(f: Findings, record: xr.Dataset, facts: Mapping[str, Any]) -> str:
     name = str((best_classical(facts) or {}).get("name"))
     better = classical_is_better(facts)
     if better:
-        return f"Take the picture of {name}, which needs no training{_longer(f)}."
+        return f"Use the reconstruction by {name}, which needs no training{_longer(f)}."
     if f.step < f.last:
-        best = "of the least error on held-out measurements"
+        best = "which has the lowest held-out residual"
         return f"Use it as it is: the network of step {count(f.step)}, {best}, was restored."
     noise = facts.get("noise")
     trained = float(record.train_error.sel(step=f.step))
@@ -236,8 +238,8 @@ def _advice(f: Findings, record: xr.Dataset, facts: Mapping[str, Any]) -> str:
     if math.isfinite(f.trend) and f.trend < -0.05:
         return f"Train longer: the error still fell by {percent(-f.trend)} since step {count(f.since)}."
     if better is None and facts.get("network"):
-        return "Take whichever is cheaper: more steps do not lower the error any more."
-    return "Use it as it is: more steps do not lower the error any more."
+        return "Use whichever is cheaper: further steps no longer lower the error."
+    return "Use it as it is: further steps no longer lower the error."
 
 
 def _longer(f: Findings) -> str:

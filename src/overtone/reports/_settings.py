@@ -95,7 +95,8 @@ def training_notes(record: xr.Dataset) -> list[str]:
             )
     if _has_content(record.attrs.get("evaluated")):
         out.append(
-            f"The network was evaluated at {record.attrs['evaluated']}: it does not answer each of them by itself."
+            f"The network was evaluated at {record.attrs['evaluated']}: its output at a sample depends on the other "
+            "samples."
         )
     crowding = record.attrs.get("crowding") or {}
     if all(name in crowding for name in ("dtype", "samples", "distinct")):
@@ -105,10 +106,10 @@ def training_notes(record: xr.Dataset) -> list[str]:
 
 def _crowded(dtype: str, samples: int, distinct: int, moved: float | None = None) -> str:
     """Describe how rounding changed the network's inputs."""
-    what = f"{samples} different ones coincide in {distinct}"
+    what = f"{samples} different ones became {distinct}"
     if distinct == samples:
-        what = f"neighbours are moved by up to {moved or 0:.2g} of their distance"
-    return f"The network got {dtype} inputs, in which {what}: it could not tell samples apart that differ."
+        what = f"neighbours moved by up to {moved or 0:.2g} of their distance"
+    return f"The network received {dtype} inputs. Rounding changed the samples: {what}."
 
 
 def stored_sentences(value: Any) -> list[str]:

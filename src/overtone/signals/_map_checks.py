@@ -101,8 +101,8 @@ def check_map(operator: LinearMap, shape: tuple[int, int], data: Tensor, complex
     again = operator.forward(before.clone())
     if changed or float((again - image).abs().max()) > SAME * float(image.abs().max()):
         raise InputError(
-            "the same functionals for the same values, which the map leaves as they are",
-            "others at the second call",
+            "a map that returns the same functionals for the same values and does not change them",
+            "different functionals at the second call",
             "leave random numbers and changes in place out of the map",
             "forward",
         )
@@ -111,7 +111,7 @@ def check_map(operator: LinearMap, shape: tuple[int, int], data: Tensor, complex
         raise InputError(
             "a linear map, A(2 v) = 2 A(v)",
             f"a difference of {float((double - 2 * image).abs().max() / double.abs().max()):.2g} of the largest value",
-            "subtract what the map adds from the data",
+            "pass its linear part, and subtract its value at 0 from the data",
             "forward",
         )
     if operator.batched:
@@ -149,7 +149,7 @@ def _check_columns(operator: LinearMap, v: Tensor, image: Tensor) -> None:
     ):
         raise InputError(
             "a map that treats each column of its values alike",
-            "other images of two columns together than of each",
+            "results for two columns together that differ from those for each alone",
             "pass batched=False",
             "forward",
         )

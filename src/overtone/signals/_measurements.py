@@ -472,7 +472,10 @@ def blurred(
         )
     if not (np.isfinite(weights).all() and np.isfinite(values).all() and weights.any()):
         raise InputError(
-            "finite samples and a finite kernel that is not 0", "others", "check both arrays", "kernel"
+            "finite samples and a finite kernel that is not 0",
+            "NaN, infinity or zeros alone",
+            "check both arrays",
+            "kernel",
         )
     if factor < 1:
         raise InputError("a factor of at least 1", f"{factor}", "pass for instance 2", "factor")

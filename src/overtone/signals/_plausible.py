@@ -91,9 +91,10 @@ def check_conjugates(data: Array, mask: Array) -> None:
     power = float(np.square(np.abs(values)).sum() + np.square(np.abs(other)).sum())
     if values.size >= FEWEST and float(np.square(np.abs(values - other)).sum()) > OPPOSED * power:
         raise InputError(
-            "coefficients of a real picture, whose opposite frequencies are conjugates",
-            "others",
-            "leave real out (complex_values=True), or check where frequency 0 lies",
+            "coefficients of a real picture, which are conjugates at opposite frequencies",
+            "coefficients that are not",
+            "declare the picture complex (remove the key real, or pass complex_values=True), or check where "
+            "frequency 0 lies",
             "data",
         )
 
@@ -203,7 +204,7 @@ def check_reference(
         raise InputError(
             "a reference whose measurements are those of the file",
             f"a relative difference of {plain:.2g}; that of the reference {name} is {best:.2g}",
-            "save it so, or correct the order, the angles or the unit of the measurements",
+            "save the reference in that form, or correct the order, the angles or the unit of the measurements",
             source,
         )
     if plain > UNRELATED:

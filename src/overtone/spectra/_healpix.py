@@ -52,8 +52,8 @@ class HealpixGrid:
 
     def __post_init__(self) -> None:
         if self.nside < 1 or (self.nested and self.nside & (self.nside - 1)):
-            power = "a power of two" if self.nested else "positive"
-            raise InputError(f"{power} as nside", f"{self.nside}", "check the order of the pixels", "nside")
+            expected = "a power of two" if self.nested else "a positive number"
+            raise InputError(expected, f"{self.nside}", "check the order of the pixels", "nside")
 
     @staticmethod
     def of_size(pixels: int, nested: bool = False) -> HealpixGrid:

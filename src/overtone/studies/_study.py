@@ -213,14 +213,17 @@ class Study:
         # A criterion that every possible value meets tests nothing.
         if not any(self.criterion.missed_by(SeedInterval(end, end, end)) for end in self.limits):
             raise InputError(
-                "a criterion that some value misses",
+                "a criterion that some possible value fails",
                 f"{self.criterion}",
                 "change it or the limits",
                 self.name,
             )
         if not 1 <= self.judgings <= MOST_JUDGINGS:
             raise InputError(
-                f"1 to {MOST_JUDGINGS} judgings", f"{self.judgings}", "leave the claim undecided", self.name
+                f"1 to {MOST_JUDGINGS} evaluations of the criterion",
+                f"{self.judgings}",
+                "leave the claim undecided",
+                self.name,
             )
 
     @property

@@ -45,7 +45,7 @@ def page_of(result: Verification) -> Page:
                 [figure] if not index else [FoldedBlock(f"{anchor}-{index}", name, "figure", text, [figure])]
             )
         if blocks:
-            words = AnswersBlock("In words", [(name_of(s), texts[_key(s)]) for s in shown[:1]])
+            words = AnswersBlock("Summary", [(name_of(s), texts[_key(s)]) for s in shown[:1]])
             sections.append(Section(anchor, title, [blocks[0], words], pair=True))
             if len(blocks) > 1:
                 # The heading of the first section stands for both.

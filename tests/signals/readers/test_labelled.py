@@ -190,7 +190,7 @@ def test_named_entries_are_channels() -> None:
     assert (found.channels, found.value_unit, found.kind) == (("a", "b"), "m", "series")
     assert found.normalisation.per_channel
     two = xr.DataArray(stack[:2, :3], {"p": ["a", "b"], "q": ["c", "d", "e"]}, ("p", "q", "x"))
-    assert "one axis of names, got 2 (p, q); pick one entry of the others" in refusal(array, two)
+    assert "one axis of names, got 2 (p, q); select one entry along the other axes" in refusal(array, two)
     assert array(two.sel(p="a")).channels == ("c", "d", "e")
 
 

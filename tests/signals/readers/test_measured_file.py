@@ -91,7 +91,7 @@ def test_sinogram_and_blur(tmp_path):
         ({"kspace": kspace()[MASK], "indices": np.argwhere(MASK) / 2, "shape": [8, 8]}, "other trajectories"),
         (
             {"kspace": kspace()[MASK], "indices": np.argwhere(MASK) + 3, "shape": [8, 8]},
-            "indices below the shape",
+            "indices from 0 to below the shape",
         ),
         ({"kspace": kspace()[MASK], "indices": np.argwhere(MASK) * 0, "shape": [8, 8]}, "each index once"),
         ({"kspace": kspace(), "mask": MASK, "noise": -1.0}, "noise as one positive number"),

@@ -200,7 +200,7 @@ def test_embedding_doubles_only_what_does_not_wrap():
         (lambda n: stationary_kernel_lags(n, (4, 4), (0.25, 0.25)), "a grid of 1 axes, got 2"),
         (
             lambda n: stationary_kernel_lags(n, (4,), (0.3,), (True,)),
-            "whole cycles of every frequency along periodic axis 0",
+            "a whole number of cycles of every frequency along periodic axis 0",
         ),
         (lambda n: stationary_kernel_lags(n, (4,), (0.3, 0.3)), "1 to 3 axes"),
         (lambda n: ToeplitzOperator(torch.ones(4), (4,)), r"lags of shape \(8,\)"),

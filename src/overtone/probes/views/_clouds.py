@@ -30,7 +30,7 @@ def graph(
     held_out: Tensor | None = None,
     name: str = "graph",
 ) -> TransformView:
-    """Measure targets by their frequency on the samples' nearest-neighbour graph, `spectra.cloud.GraphTransform`.
+    """Measure targets by their frequency on the samples' nearest-neighbour graph, `spectra.clouds.GraphTransform`.
 
     Args:
         inputs: Arguments of the network; pictures, tables, or a dict or tuple of tensors.
@@ -90,7 +90,7 @@ def filters(
     held_out: Tensor | None = None,
     name: str = "filters",
 ) -> TransformView:
-    """Measure the parts of the targets that Gaussian filters of several widths pass, `spectra.cloud.GaussianFilter`.
+    """Measure the parts of the targets that Gaussian filters of several widths pass, `spectra.clouds.GaussianFilter`.
 
     Args:
         inputs: Arguments of the network.
@@ -142,7 +142,7 @@ def directions(
     held_out: Tensor | None = None,
     name: str = "direction",
 ) -> TransformView:
-    """Measure targets by their frequency along one direction, `spectra.cloud.DirectionTransform`.
+    """Measure targets by their frequency along one direction, `spectra.clouds.DirectionTransform`.
 
     Args:
         inputs: Arguments of the network.

@@ -28,7 +28,7 @@ def generated(
     bands: Bands | Sequence[float] | None = None,
     name: str = "generated",
 ) -> MetricView:
-    """Measure the radial power of generated samples relative to data, by `spectra.samples.profiles`.
+    """Measure the radial power of generated samples relative to data, by `spectra.generated.profiles`.
 
     Samples have no targets, only the data's mean power D per band. With the samples' power S, a row holds
     (sqrt(D) - sqrt(S))^2 as residual power, the minimum over differences of two fields with these powers, and
@@ -45,6 +45,15 @@ def generated(
 
     Raises:
         InputError: If the pictures are not finite or are constant, or the latents contain no samples.
+
+    Example:
+        >>> import torch
+        >>> from overtone.probes import views
+        >>> pictures = torch.randn(6, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+        >>> view = views.generated(pictures, pictures)
+        >>> row = view.compare(0.5 * pictures)  # a generator of half the amplitude
+        >>> round(float(row["cross_power"].sum()) / float(view.header({}).static["target_power"].sum()), 6)
+        0.5
     """
     data = pictures_of(pictures)
     samples = TensorInputs(latents)

@@ -163,6 +163,14 @@ def layers(
 
     Raises:
         InputError: If there are no names, the view has no targets, or samples are too few for the folds.
+
+    Example:
+        >>> import torch
+        >>> from overtone.probes import views
+        >>> x = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+        >>> view = views.layers(views.graph(x, x[:, :1], modes=6), ["0", "2"])
+        >>> view.header({}).channels
+        ('0', '2')
     """
     if isinstance(names, str) or not names or len(set(names)) != len(names):
         raise InputError(

@@ -30,7 +30,7 @@ def paths(
     bands: Bands | Sequence[float] | None = None,
     name: str = "paths",
 ) -> OutputView:
-    """Measure outputs along paths through the inputs, by `spectra.paths.PathTransform`.
+    """Measure outputs along paths through the inputs, as `spectra.paths.path_spectrum` does.
 
     With targets along the paths, a row compares the outputs with them. Without targets `residual_power` is the power
     of the outputs, summed over all of them, and the record's target power is 0.
@@ -39,13 +39,23 @@ def paths(
         along: The paths, for instance `spectra.paths.Paths.between_classes(inputs, labels, 32)`.
         targets: Function from inputs (M, ...) to values (M, C), such as a teacher or a formula; None for no targets.
         samples: Positions on each path.
-        unit: `PerPath()` or `PerLength()`.
+        unit: `PathUnit.per_path()` or `PathUnit.per_length()` of `spectra.paths`.
         bands: Bands in cycles per unit.
         name: Name of the record.
 
     Raises:
         InputError: If there are fewer than two positions, or the targets are not one row of finite numbers per
         position.
+
+    Example:
+        >>> import torch
+        >>> from overtone.probes import views
+        >>> from overtone.spectra.paths import Paths
+        >>> line = Paths.straight(torch.zeros(1, 2), torch.ones(1, 2))
+        >>> header = views.paths(line, lambda x: torch.cos(2 * torch.pi * 3 * x[:, :1])).header({})
+        >>> strongest = header.static["target_power"].argmax()
+        >>> float(header.band_low[strongest]), float(header.band_high[strongest])  # three cycles per path
+        (2.75, 3.25)
     """
     if not isinstance(along, Paths):
         raise InputError(

@@ -42,7 +42,8 @@ def sensitivity(
         pictures: (N, C, H, W) pixels before normalisation; 32 pictures are sufficient.
         labels: (N,) true classes from 0.
         norm: L2 norm of the perturbation per channel, in units of the pixels.
-        normalise: Normalisation of the pixels before the network: `Standardise(mean, std)` or `AsIs()`.
+        normalise: Normalisation of the pixels before the network: `InputNormalisation.standardise(mean, std)` or
+            `InputNormalisation.none()`.
         modes: Maximum number of modes per band, drawn at random at construction.
         bands: Bands in cycles per pixel; None for about eight of equal width.
         seed: Seed of the modes and of the signs.
@@ -50,6 +51,15 @@ def sensitivity(
 
     Raises:
         InputError: If pictures, labels or the norm are not as described.
+
+    Example:
+        >>> import torch
+        >>> from overtone.probes import views
+        >>> from overtone.spectra.sensitivity import InputNormalisation
+        >>> pictures, labels = torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 0, 1])
+        >>> view = views.sensitivity(pictures, labels, norm=1.0, normalise=InputNormalisation.none())
+        >>> view.header({}).band_high.round(2).tolist()  # cycles per pixel; the last band is the corner
+        [0.06, 0.19, 0.31, 0.44, 0.5, 0.71]
     """
     pixels = pictures_of(pictures)
     numbers = class_numbers(labels, torch.iinfo(torch.int64).max, len(pixels)).cpu()
@@ -152,7 +162,7 @@ class ErrorRateMetric(Metric):
 
 
 Score = Callable[[Callable[[Tensor], Any], InputNormalisation], Callable[[Tensor, Tensor], Tensor]]
-"""Function from a network and a normalisation to the gradient at pixels and labels: `LossGradient`, `LogitGradient`."""
+"""`ScoreGradient.of_loss` or `ScoreGradient.of_logit`: from a network and a normalisation to a gradient."""
 
 
 def gradients(
@@ -172,13 +182,22 @@ def gradients(
     Args:
         pictures: (N, C, H, W) pixels before normalisation.
         labels: (N,) true classes from 0.
-        normalise: Normalisation of the pixels before the network: `Standardise(mean, std)` or `AsIs()`.
-        score: The function to differentiate: `LossGradient` or `LogitGradient`.
+        normalise: Normalisation of the pixels before the network: `InputNormalisation.standardise(mean, std)` or
+            `InputNormalisation.none()`.
+        score: The function to differentiate: `ScoreGradient.of_loss` or `ScoreGradient.of_logit`.
         bands: Bands in cycles per pixel.
         name: Name of the record.
 
     Raises:
         InputError: If pictures or labels are not as described.
+
+    Example:
+        >>> import torch
+        >>> from overtone.probes import views
+        >>> from overtone.spectra.sensitivity import InputNormalisation
+        >>> pictures, labels = torch.rand(4, 1, 8, 8), torch.tensor([0, 1, 0, 1])
+        >>> views.gradients(pictures, labels, normalise=InputNormalisation.none()).header({}).attrs["frequency_unit"]
+        'cycles per pixel'
     """
     pixels = pictures_of(pictures)
     numbers = class_numbers(labels, torch.iinfo(torch.int64).max, len(pixels)).to(pixels.device)

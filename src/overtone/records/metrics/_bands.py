@@ -86,7 +86,7 @@ def one_run(record: xarray.Dataset, what: str) -> xarray.Dataset:
     if extra:
         raise InputError("the record of one run", f"several along {extra[0]}", "select one with isel", what)
     if record.sizes["step"] == 0:
-        raise InputError("a record with rows", "an empty one", "train first", what)
+        raise InputError("a record with rows", "an empty one", "record at least one step", what)
     return combine_channels(record)
 
 

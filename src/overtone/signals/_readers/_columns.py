@@ -149,7 +149,7 @@ def refuse_labels(values: np.ndarray, names: Sequence[str], location: str) -> No
             raise InputError(
                 "quantities to learn",
                 f"{len(distinct)} values alone in column {name!r} ({shown}), which look like labels",
-                "name the columns to learn without it, pass quantities=True to learn it as a number by square error, "
+                "name the columns to learn without it, pass quantities=True to learn it as a number by squared error, "
                 "or train a classifier in your own loop and watch it by Probe.of(inputs, labels, network)",
                 location,
             )
@@ -217,7 +217,7 @@ def points(
                 name,
             )
         if bool((summary.low == summary.high).all()):
-            raise InputError(f"{what} that vary", "the same in every row", "pass others", name)
+            raise InputError(f"{what} that vary", "the same in every row", "pass samples that differ", name)
     axes, count = positions.shape[1], numbers.shape[1]
     axis_units = ("coordinate",) * axes if units is None else tuple(units)
     if len(axis_units) != axes:

@@ -127,7 +127,7 @@ def _channel_axis(array: LabelledArray, requested: int | None, location: str) ->
         raise InputError(
             "one axis of names",
             f"{len(named)} ({', '.join(array.axes[i].name for i in named)})",
-            "pick one entry of the others",
+            "select one entry along the other axes",
             location,
         )
     return named[0] if named else None
@@ -283,7 +283,7 @@ def _even(coordinates: np.ndarray, name: str, unit: str, location: str) -> _Line
 def _uneven_advice(name: str) -> str:
     return (
         f"bring {name} to even steps (xarray: values.interp), pass spacing= to count samples instead, or pass "
-        "places and values to signals.points"
+        "coordinates and values to signals.points"
     )
 
 

@@ -256,7 +256,9 @@ def _scattered(data: NDArray[Any], arrays: Arrays, source: str) -> tuple[NDArray
             source,
         )
     if (indices < 0).any() or (indices >= shape).any():
-        raise InputError(f"indices below the shape {tuple(shape.tolist())}", "others", "correct them", source)
+        raise InputError(
+            f"indices from 0 to below the shape {tuple(shape.tolist())}", "others", "correct them", source
+        )
     place = tuple(indices.T)
     mask = np.zeros(tuple(shape.tolist()), bool)
     mask[place] = True

@@ -91,7 +91,11 @@ def distance(
     """
     _check(samples, data)
     if draws < 20 or not 0 < level < 1:
-        raise InputError("at least 20 draws and a level in (0, 1)", f"{draws} and {level}", "pass others")
+        raise InputError(
+            "at least 20 draws and a level in (0, 1)",
+            f"{draws} and {level}",
+            "pass for instance 1000 and 0.95",
+        )
     rng = numpy_generator(seed, "samples", "bootstrap")
     decibels = _decibels(samples.mean, data.mean, samples, data)
     resampled = _decibels(_resampled(samples, rng, draws), _resampled(data, rng, draws), samples, data)

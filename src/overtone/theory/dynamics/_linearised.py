@@ -78,7 +78,10 @@ class KernelGrowth:
         """
         if not 1 <= first < second:
             raise InputError(
-                "1 <= first < second", f"{first} and {second}", "linearise twice along the pilot", "growth"
+                "1 <= first < second",
+                f"{first} and {second}",
+                "linearise at two steps of the pilot",
+                "growth",
             )
         # Below the rounding of the diagonalisation an eigenvalue has no correct digits, and its growth would be
         # noise.

@@ -87,7 +87,6 @@ class Prediction(Result):
         latest: (band,) learning step if the kernel is constant after pilot and relinearisation; NaN likewise.
         holds_until: Step and band at which these two begin to differ; None if they do not, or without a pilot of at
             least two steps.
-            steps.
         largest_rate: The largest stable learning rate, by the kernel at the pilot's end, or by the initial kernel if
             the pilot diverges; infinite for a flow.
         diverges_at: If training diverges, the last step at which the loss is within bounds (a million times the

@@ -161,7 +161,7 @@ class SolverOptions:
             raise InputError(
                 "a tolerance between 0 and 1, at least 2 vectors and a positive memory",
                 f"{self.tolerance}, {self.vectors} and {self.memory}",
-                "use the defaults 0.05, 600 and 4",
+                "pass for instance 0.05, 600 and 4",
                 "options",
             )
 

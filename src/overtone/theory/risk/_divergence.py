@@ -141,7 +141,7 @@ def _probe(
         raise InputError(
             "at least 2 probes and a confidence between 0 and 1",
             f"{probes} and {confidence}",
-            "pass 8 and 0.95",
+            "pass for instance 8 and 0.95",
             "probes",
         )
     # The difference quotient has an error of eps |f''| / 2 from curvature and of rounding / eps: their sum is

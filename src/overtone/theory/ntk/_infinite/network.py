@@ -114,8 +114,8 @@ class InfiniteNetwork:
         """Return the limit of a PyTorch network at its initialisation, with the network's fan-ins.
 
         Weights and biases have PyTorch's initial distribution, U(-1/sqrt(n), 1/sqrt(n)), or that of
-        `overtone.nn.Sine`; the present values are not used. Hidden widths enter the tangent kernel through the
-        fan-ins: it is the kernel of the network's own parameters and comparable with
+        `overtone.nn.activations.Sine`; the present values are not used. Hidden widths enter the tangent kernel through
+        the fan-ins: it is the kernel of the network's own parameters and comparable with
         `overtone.theory.ntk.empirical_ntk`.
 
         The limit assumes Gaussian first pre-activations. With uniform weights this requires many inputs: it is exact

@@ -143,8 +143,8 @@ def stationary_kernel_lags(
     for axis, (claimed, periodic_axis) in enumerate(zip(periodic_flags, whole, strict=True)):
         if claimed and not periodic_axis:
             raise InputError(
-                f"whole cycles of every frequency along periodic axis {axis}",
-                "others",
+                f"a whole number of cycles of every frequency along periodic axis {axis}",
+                "frequencies with a fraction of a cycle",
                 "mark the axis as not periodic",
                 "periodic",
             )
