@@ -88,7 +88,7 @@ _WITHOUT_BANDWIDTH = frozenset(list(Activation)[:8])
 
 
 class Choosing(Enum):
-    """How thoroughly a bandwidth is chosen: by regressions alone, or also by trials of the best.
+    """Thoroughness of the choice of a bandwidth: by regressions alone, or also by trials of the best.
 
     Example:
         >>> Choosing("quick").name

@@ -139,7 +139,7 @@ class Ending(Enum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """How training ended.
+    """Outcome of a training.
 
     Attributes:
         step: Optimizer steps taken.

@@ -1,1 +1,1 @@
-"""What every package shares: errors, enumerations, validation, text and files."""
+"""Shared helpers: errors, enumerations, validation, text and files."""

@@ -314,7 +314,7 @@ BUDGET = ("steps", "seconds", "time")
 def _source_of_run(
     context: click.Context, settings: RunSettings, source: str | None, run_path: str
 ) -> dict[str, Any]:
-    """Where the run's samples came from: `path`, `clean` and `reading`.
+    """Source of the run's samples: `path`, `clean` and `reading`.
 
     Args:
         context: The parsed command line.

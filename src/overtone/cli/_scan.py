@@ -137,7 +137,7 @@ HELD_OUT = 0.1
 """Part of the samples that fit holds out unless told otherwise."""
 
 COMPARES = "fit chooses it, in {cost} of the run; see --time."
-"""What the spectrum's estimate is not, and what the full choice costs."""
+"""Sentence on the limits of the spectrum's estimate and on the cost of the full choice."""
 
 
 def _document(result: Scan) -> dict[str, Any]:

@@ -16,7 +16,7 @@ ARGUMENT = re.compile(r"\b([a-z_]+)=(?:True\b)?")
 RANGE = re.compile(r"=\((\w+), (\w+)\)")
 """A pair as a keyword argument's value, which the command line writes without parentheses."""
 COMMAND = re.compile(r"No such command (.*)\.", re.DOTALL)
-"""What Click says of a verb that it does not know, quoted as `repr` does."""
+"""Click's message on an unknown verb, quoted as `repr` does."""
 EXTRA = re.compile(r"unexpected extra arguments? \((.*)\)")
 
 

@@ -67,7 +67,7 @@ class ComparisonResult(Displayed):
 
     @property
     def judged(self) -> str:
-        """What the candidates are judged by, in words."""
+        """Data on which candidates are scored, in words."""
         return self.task.judged if isinstance(self.task, MeasuredTask) else "held-out samples"
 
     @property

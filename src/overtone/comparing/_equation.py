@@ -96,7 +96,7 @@ class EquationTask(MeasuredTask):
 
     @property
     def judged(self) -> str:
-        """What the candidates are judged by."""
+        """Data on which candidates are scored, in words."""
         return "held-out points" if self.signal.reference is None else "the solution"
 
     @property
@@ -108,7 +108,7 @@ class EquationTask(MeasuredTask):
 
     @property
     def fingerprint(self) -> str:
-        """What tells this task from others."""
+        """Fingerprint that distinguishes this task from others."""
         return f"{equation_fingerprint(self.signal)} {equation_fingerprint(self.held_out)}"
 
     def save(self, path: Path) -> None:

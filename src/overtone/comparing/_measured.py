@@ -45,7 +45,7 @@ NETWORKS = ("mlp",)
 """Networks of every comparison."""
 
 HELD_OUT, REFERENCE = "held-out measurements", "the picture"
-"""What the candidates are judged by."""
+"""Data on which candidates are scored, in words."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -78,7 +78,7 @@ class MeasuredTask(ABC):
     @property
     @abstractmethod
     def judged(self) -> str:
-        """What the candidates are judged by."""
+        """Data on which candidates are scored, in words."""
 
     @property
     @abstractmethod
@@ -88,7 +88,7 @@ class MeasuredTask(ABC):
     @property
     @abstractmethod
     def fingerprint(self) -> str:
-        """What tells this task from others."""
+        """Fingerprint that distinguishes this task from others."""
 
     @property
     @abstractmethod
@@ -233,7 +233,7 @@ class SamplesTask(MeasuredTask):
 
     @property
     def judged(self) -> str:
-        """What the candidates are judged by."""
+        """Data on which candidates are scored, in words."""
         return HELD_OUT if self.signal.reference is None else REFERENCE
 
     @property
@@ -243,7 +243,7 @@ class SamplesTask(MeasuredTask):
 
     @property
     def fingerprint(self) -> str:
-        """What tells this task from others."""
+        """Fingerprint that distinguishes this task from others."""
         return f"{measured_fingerprint(self.signal)} {measured_fingerprint(self.held_out)}"
 
     @property
@@ -280,7 +280,7 @@ class SamplesTask(MeasuredTask):
 @final
 @dataclass(frozen=True, eq=False)
 class MeasuredResult:
-    """What a candidate made of the measurements.
+    """Result of a candidate on the measurements.
 
     Attributes:
         outputs: (P, outputs) at all samples.

@@ -73,7 +73,7 @@ class BegunRun(NamedTuple):
 
     @property
     def judged(self) -> tuple[xarray.Dataset, Checkpoint]:
-        """What early stopping has judged: the rows of the record, and the errors of averaged weights."""
+        """Data of early stopping so far: the rows of the record, and the errors of averaged weights."""
         return self.record, self.checkpoint
 
     def check_samples(self, samples: str, name: str, run_path: str) -> None:

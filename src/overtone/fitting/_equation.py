@@ -57,7 +57,7 @@ CHUNK = 4096
 """Points at which fields are evaluated together."""
 
 REFERENCE, KERNEL = "reference", "kernel solution"
-"""What the field is compared with."""
+"""Field that the solution is compared with."""
 
 
 def is_equation(problem: Measured) -> bool:
@@ -106,7 +106,7 @@ class PreparedEquation(PreparedMeasured):
 
     @property
     def compared(self) -> str | None:
-        """What the field is compared with: the reference, else the kernel solution where it can be trusted."""
+        """Field that the solution is compared with: the reference, else the kernel solution where it can be trusted."""
         if self.problem.reference is not None:
             return REFERENCE
         return KERNEL if self.decided["kernel"]["trusted"] else None

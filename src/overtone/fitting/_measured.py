@@ -75,7 +75,7 @@ class PreparedMeasured(ABC):
     @property
     @abstractmethod
     def kind(self) -> str | None:
-        """What was measured, in one word or two; None of an equation."""
+        """Kind of the measurements in one word or two; None for an equation."""
 
     @property
     @abstractmethod
@@ -118,7 +118,7 @@ class PreparedSamples(PreparedMeasured):
 
     @property
     def kind(self) -> str | None:
-        """What was measured, in one word or two."""
+        """Kind of the measurements in one word or two."""
         return measurement_kind(self.problem)
 
     @property

@@ -1,4 +1,4 @@
-"""What a run records when: at a small share of the cost of training, on grids and at scattered points."""
+"""Schedule and samples of the measurements of a run, at a small fraction of the cost of training."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ from overtone.probes import Probe
 
 
 class Trained(Protocol):
-    """What is trained: a network with its optimizer."""
+    """A network with its optimizer, as it is trained."""
 
     @property
     def field(self) -> Field:

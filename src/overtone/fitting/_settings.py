@@ -56,7 +56,7 @@ class RunSettings:
 
     @property
     def monitor(self) -> MonitorConfig:
-        """What the run records, and when."""
+        """Settings of the measurements of the run."""
         return self.config.monitor or MonitorConfig()
 
     def to_json(self) -> dict[str, Any]:

@@ -105,22 +105,6 @@ def build_encoding(
             return encodings.Gaussian.from_bandwidth(axes, features, bandwidth, seed)
 
 
-def build_encoding_on(
-    geometry: Geometry, kind: EncodingKind, features: int, bandwidth: Sequence[float], seed: int
-) -> encodings.Encoding:
-    """Return an encoding of a kind with a bandwidth in physical units.
-
-    Args:
-        geometry: Box that contains the samples.
-        kind: Any kind but AUTO.
-        features: As for `build_encoding`.
-        bandwidth: In cycles per unit of each coordinate.
-        seed: Seeds random frequencies and weights of the encoding.
-    """
-    frame = _coordinate_scaling(geometry, kind)
-    return build_encoding(kind, len(geometry.origin), features, _to_domain_units(bandwidth, frame), seed)
-
-
 def build_field(signal: _Signal, config: ModelConfig, seed: int = 0) -> Field:
     """Return the untrained network for a signal, from physical coordinates to physical values.
 

@@ -59,7 +59,7 @@ def call_factory(factory: Callable[..., Any], *arguments: Any) -> nn.Module:
 
 
 TORCH_SEED = "draw its weights with torch's global generator, or seed the generator that it uses"
-"""What a factory does that has no argument for a seed."""
+"""Requirement for a factory without an argument for a seed."""
 
 
 def check_same(first: nn.Module, second: nn.Module, remedy: str = TORCH_SEED) -> None:

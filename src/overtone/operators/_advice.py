@@ -1,4 +1,4 @@
-"""What else a problem's operators say before training: waves, layers, points, scales, precision and weights."""
+"""Advice from a problem's operators before training: waves, layers, points, scales, precision and weights."""
 
 from __future__ import annotations
 

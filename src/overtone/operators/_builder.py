@@ -27,7 +27,7 @@ KINKS = 0.1
 
 
 SEED = "draw its weights from the seed, by torch.manual_seed(seed) for instance"
-"""What a function does that builds networks for a seed."""
+"""Requirement for a function that builds networks for a seed."""
 
 
 def network_builder(

@@ -21,7 +21,7 @@ UNCERTAIN = 0.1**0.5
 
 
 class ChoiceVerdict(Enum):
-    """How far the choice can be relied on; the value is its name in JSON."""
+    """Basis and reliability of the choice; the value is its name in JSON."""
 
     RANKED = "ranked"
     RACED = "raced"
@@ -60,7 +60,7 @@ class TriedBandwidth:
 
     @property
     def score(self) -> float:
-        """What ranks the candidates: geometric mean of the errors over the ridges, or root of the loss without them."""
+        """Score by which candidates are ranked: geometric mean of the errors over the ridges, or root of the loss."""
         return _mean(self.errors) if self.errors else math.sqrt(self.loss)
 
 

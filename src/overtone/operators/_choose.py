@@ -45,7 +45,7 @@ RIDGES = (1e-7, 1e-8)
 """Ridges that stand for a training of about a thousand steps of Adam; the geometric mean of their losses ranks."""
 
 RACED, RACED_NONLINEAR = 2, 3
-"""How many of the best candidates are trained briefly: Gauss-Newton steps rank less surely."""
+"""Number of the best candidates that are trained briefly: Gauss-Newton steps rank less surely."""
 
 RACE, PILOT = 0.12, 0.06
 """Steps of a short training over those of the training, in a race of the best and in one of all."""

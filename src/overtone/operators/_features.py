@@ -44,7 +44,7 @@ class _Scaling:
 @final
 @dataclass(frozen=True)
 class _Shape:
-    """What `build_field` reads of a signal."""
+    """Attributes of a signal that `build_field` reads."""
 
     geometry: Any
     normalisation: _Scaling

@@ -180,7 +180,7 @@ def call(operator: Operator, name: str, x: Tensor, field: Tensor) -> Tensor:
 @final
 @dataclass(frozen=True)
 class Check:
-    """What a residual was measured to be.
+    """Measured properties of a residual.
 
     Attributes:
         local: Whether each residual depends on the field and its derivatives at its point alone.

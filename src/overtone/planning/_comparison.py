@@ -315,7 +315,7 @@ class BandwidthComparison:
         return len(differences) < 2 or statistics.pstdev(differences) < AGREEMENT_DB
 
     def _combined_db(self, entry: Entry) -> float:
-        """What the choice minimises, in dB."""
+        """Quantity that the choice minimises, in dB."""
         score, trial = self._scores[entry], self._trials.get(entry)
         if trial is None:
             return _db(score.error)

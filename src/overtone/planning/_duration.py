@@ -1,4 +1,4 @@
-"""How long the choice of a bandwidth takes on this machine."""
+"""Estimated duration of the choice of a bandwidth on this machine."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ MIN_SAMPLES = 32
 
 
 class Gain(NamedTuple):
-    """What trained networks gained on an estimate of their held-out error, in dB: in the middle, at least, at most."""
+    """Gain of trained networks on an estimate of their held-out error, in dB: median, smallest and largest."""
 
     middle: float
     smallest: float

@@ -145,7 +145,7 @@ def indicators(signal: Signal[Geometry]) -> tuple[Signal[Geometry], tuple[float,
 @final
 @dataclass(frozen=True)
 class LabelCandidates:
-    """What is compared for a classifier.
+    """Candidates for a classifier.
 
     Attributes:
         ladder: Entries of ascending bandwidth.
@@ -346,7 +346,7 @@ def _sentences(plan: ClassPlan) -> list[str]:
 
 
 def _outcome(plan: ClassPlan) -> str:
-    """What the trial of the chosen candidate came to."""
+    """Return the sentence on the trial of the chosen candidate."""
     loss, accuracy = plan.chosen.cross_entropy, plan.chosen.accuracy
     if loss is None or accuracy is None:
         return ", the best of those that were not trained: the trained ones diverged"

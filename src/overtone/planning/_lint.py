@@ -32,7 +32,7 @@ ROUNDING = {"float32": 2.0**-24, "bfloat16": 2.0**-8, "float16": 2.0**-11}
 
 
 class LintCode(Enum):
-    """What a finding states; the value is its name in JSON.
+    """Kind of a finding; the value is its name in JSON.
 
     Example:
         >>> LintCode("beyond Nyquist").name

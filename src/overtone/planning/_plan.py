@@ -48,7 +48,7 @@ class Alternative:
 @final
 @dataclass(frozen=True, repr=False)
 class Plan(Displayed):
-    """How to fit a signal.
+    """Settings with which to fit a signal, and the reasons for them.
 
     Attributes:
         recommended: Whether fitting is recommended at all; False for signals without structure.

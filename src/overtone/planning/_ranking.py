@@ -1,4 +1,4 @@
-"""How networks of each kind are ranked: by regressions on untrained copies, by short trainings, or by a fixed rule."""
+"""Rules for ranking networks of each kind: regressions on untrained copies, short trainings, or a fixed rule."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from overtone._config import Activation, EncodingKind, ModelConfig
 
 
 class Ranking(NamedTuple):
-    """How networks of a kind are ranked.
+    """Rule for ranking networks of a kind.
 
     Attributes:
         name: Name in reasons.
@@ -73,7 +73,7 @@ OWN = Ranking("own network", 4, 2.3, 1.1, (3, 2, 1, 0), untried_below=2, by_outl
 
 
 def ranking_of(model: ModelConfig) -> Ranking:
-    """How networks of these settings are ranked.
+    """Return the rule for ranking networks with these settings.
 
     Args:
         model: The settings.

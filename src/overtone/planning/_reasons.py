@@ -13,11 +13,11 @@ from typing import Any, final
 from overtone._utils.text import decibels, difference, format_per_axis, number, percent, plural
 
 EXTENSION_DB = 1.0
-"""How much better a bandwidth beyond an eighth of Nyquist has to be, in dB."""
+"""Margin by which a bandwidth above an eighth of Nyquist has to be better, in dB."""
 
 
 class ReasonCode(Enum):
-    """What a reason states; the value is its name in JSON."""
+    """Kind of a reason; the value is its name in JSON."""
 
     NOISE_FLOOR = "noise floor"
     SPECTRUM_BANDWIDTH = "spectrum bandwidth"
@@ -263,7 +263,7 @@ def _counted(v: Mapping[str, Any]) -> str:
 
 
 def _trials(v: Mapping[str, Any], chosen: str) -> str:
-    """What was trained briefly, and how the choice follows from it."""
+    """Return the sentence on the trials and on the choice that follows from them."""
     outlook = v.get("outlook_psnr") or ()
     levels = ", ".join(
         f"{format_per_axis(b)}: {'diverged' if p is None else f'{p:.1f} dB'}"

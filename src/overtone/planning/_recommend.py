@@ -428,7 +428,7 @@ def _is_scattered(signal: Signal[Any]) -> bool:
 
 
 class _Context:
-    """What the geometry of the samples says before anything is compared.
+    """Facts from the geometry of the samples, before any comparison.
 
     Attributes:
         ladder: Candidate bandwidths per axis, ascending for each shape, in cycles per unit.

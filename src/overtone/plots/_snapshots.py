@@ -21,7 +21,7 @@ TARGET_STEP = -1
 
 
 class Selection(Enum):
-    """How the samples of snapshots were chosen among those of a signal."""
+    """Selection of the samples of snapshots among those of a signal."""
 
     ALL = "all"
     EVERY_NTH = "every nth"

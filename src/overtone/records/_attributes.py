@@ -15,7 +15,7 @@ DEEPEST = 32
 """Levels of lists and mappings in an attribute."""
 
 LARGEST_PLACE = 1e100
-"""What origin and spacing of a lattice stay below, so that no place on it overflows."""
+"""Upper limit of origin and spacing of a lattice, so that no position on it overflows."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What notebooks show of results: key figures, a table, a picture and sentences."""
+"""Display of results in notebooks: key figures, a table, a picture and sentences."""
 
 from __future__ import annotations
 

@@ -22,7 +22,7 @@ _LONGEST = 400
 
 @dataclass(frozen=True)
 class Display:
-    """What a notebook shows of a result.
+    """Content that a notebook shows for a result.
 
     Attributes:
         title: What it is.

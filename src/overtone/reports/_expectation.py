@@ -1,4 +1,4 @@
-"""What became of the quality that was expected before training."""
+"""Comparison of the reached quality with that expected before training."""
 
 from __future__ import annotations
 

@@ -17,7 +17,7 @@ FIELD_QUESTIONS = (
     "Since when?",
     "What should I do?",
 )
-"""What the answers of `field_answers` answer."""
+"""Questions of `field_answers`."""
 
 _RANGES = 3
 """Ranges of wavelengths of one variable of which the first screen speaks."""

@@ -22,12 +22,6 @@ from overtone.records.metrics._field_scores import (
 )
 
 
-def verification_sentences(result: ScoredFields) -> tuple[str, ...]:
-    """Return what a verification shows: resolution and facts of each score, then the notes."""
-    lines = [line for score in result.scores for line in score_sentences(result, score)]
-    return (*lines, *note_sentences(result))
-
-
 def score_sentences(result: ScoredFields, score: FieldScore) -> list[str]:
     """Return resolution and facts of one score; nothing where the truth is constant."""
     if not score.reported.any():

@@ -18,7 +18,7 @@ MEASURED_QUESTIONS = (
     "Is a classical reconstruction better?",
     "What should I do?",
 )
-"""What the four sentences on a fit of measurements answer."""
+"""Questions that the four sentences on a fit of measurements answer."""
 
 CLEAR_DB, CLEAR_RATIO = 0.5, 0.95
 """Differences of PSNR, and ratios of held-out residuals, within which two pictures count as equal."""

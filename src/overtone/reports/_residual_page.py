@@ -96,7 +96,7 @@ def residual_page(records: Mapping[str, xr.Dataset], title: str, snapshots: Sequ
 def _equation_sections(
     facts: Mapping[str, Any], record: xr.Dataset, snapshots: Sequence[Snapshots]
 ) -> list[Section]:
-    """What a fit of an equation shows beside its terms."""
+    """Sections of a fit of an equation, in addition to its terms."""
     step = int(record.attrs.get("kept", record.step[-1]))
     fields = solution_section(facts, snapshots, step) if snapshots else None
     tried = tried_table(facts, str(record.attrs.get("frequency_unit") or ""))

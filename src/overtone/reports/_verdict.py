@@ -24,7 +24,7 @@ QUESTIONS = (
     "When did it begin to learn noise?",
     "What should I do?",
 )
-"""What the four sentences of `verdict` answer."""
+"""Questions that the four sentences of `verdict` answer."""
 
 _WORSE = 1.05
 _NOTHING = 0.005
@@ -39,7 +39,7 @@ _ERRORS = {
     Evidence.HELD_OUT: "error on held-out samples",
     Evidence.NONE: "error on training samples",
 }
-"""What a trend or a stop rests on, in words."""
+"""Error that a trend or a stop is based on, in words."""
 
 UNTRAINED = 10
 """Step up to which a restored network counts as almost untrained."""

@@ -42,7 +42,7 @@ STEEPEST = 3.0
 
 
 class GeometryKind(Enum):
-    """Where the fields lie; the value is the name in JSON."""
+    """Kind of the domain of the fields; the value is the name in JSON."""
 
     BOX = "box"
     REGION = "region"

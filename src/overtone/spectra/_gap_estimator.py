@@ -56,7 +56,7 @@ class GapEstimator:
 
     @property
     def plan(self) -> MaskedRows:
-        """What is measured of each sample."""
+        """Measurements of each sample."""
         return MaskedRows(self.geometries, self.transform, self.periodic)
 
     def bias(self, reported: Tensor) -> tuple[float, float]:

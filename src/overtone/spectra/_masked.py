@@ -26,7 +26,7 @@ _WIDEST, _LOW_WIDTH = 1.5, 10
 
 
 class MaskedGeometry(ABC):
-    """How the power of a masked field depends on that of the whole field.
+    """Relation between the power of a masked field and that of the whole field.
 
     The expected value of `products` is `coupling` times the power per band, and the power of the mean as the last row.
 

@@ -29,7 +29,7 @@ _CELLS = 1 << 21
 @final
 @dataclass(frozen=True)
 class MaskedRows:
-    """What is measured of each sample of fields with missing cells.
+    """Measurements of each sample of fields with missing cells.
 
     All fields of a sample are measured where none of them is missing, in two ways: by `MaskedGeometry`, without the
     correction for the coupling of modes, and filled by Laplace's equation and transformed without a mask. The

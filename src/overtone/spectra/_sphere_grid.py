@@ -32,7 +32,7 @@ _CLOSURE = 0.1
 
 
 class SphereGridKind(Enum):
-    """Where the latitudes lie.
+    """Positions of the latitudes.
 
     POLES: equal steps from pole to pole. CELLS: equal steps, half a step away from the poles. GAUSS: the zeros of a
     Legendre polynomial.

@@ -19,7 +19,7 @@ _CONFIDENCE = 0.9
 """Probability that the interval of a claim judged once contains the true value."""
 
 MOST_JUDGINGS = 3
-"""How often a claim may be judged, each time on seeds of its own."""
+"""Largest number of evaluations of a claim, each on new seeds."""
 
 Limits = tuple[float, float]
 """Smallest and largest value that a statistic can have."""

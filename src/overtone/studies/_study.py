@@ -55,7 +55,7 @@ class Topic(Enum):
 
 
 class Tested(Enum):
-    """What a study tests of a claim.
+    """Part of a claim that a study tests.
 
     Attributes:
         CLAIM: The claim as it is worded.

@@ -26,7 +26,7 @@ from overtone.verification._pairs import Batch, Pairs
 @final
 @dataclass(frozen=True)
 class GapPlan:
-    """What is measured of each batch: the rows of `MaskedRows`, and the power of rounding.
+    """Measurements of a batch: the rows of `MaskedRows`, and the power of rounding.
 
     Attributes:
         masked: Rows of the fields.

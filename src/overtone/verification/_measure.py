@@ -31,7 +31,7 @@ class MissingCellsError(Exception):
 @final
 @dataclass(frozen=True)
 class RowPlan:
-    """What is measured of each sample.
+    """Measurements of each sample.
 
     The rows hold the power of the truth, then for the forecast (of an ensemble, its mean) and each other one the
     powers of its values and of its error. For an ensemble follow the mean power of its members, that of their errors,

@@ -77,7 +77,7 @@ class Verification(Result):
 
     @property
     def sentences(self) -> tuple[str, ...]:
-        """What the figures say, in words."""
+        """The results in sentences."""
         from overtone.verification._wording import sentences_of
 
         return sentences_of(self)

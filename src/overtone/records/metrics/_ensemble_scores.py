@@ -22,7 +22,7 @@ COLLAPSED_BELOW = 0.7
 
 
 class EnsembleFactCode(Enum):
-    """What holds of an ensemble in a range of bands; the value is the name in JSON.
+    """Property of an ensemble in a range of bands; the value is the name in JSON.
 
     With s the spread ratio and r the power ratio of the members: COLLAPSED has s < 0.7, TOO_WIDE s > 1 / 0.7, RELIABLE
     s between them; SMOOTH_MEMBERS have r < 0.8, NOISY_MEMBERS r > 1.25.
@@ -147,7 +147,7 @@ class EnsembleScore:
 
     @property
     def facts(self) -> tuple[EnsembleFact, ...]:
-        """What holds in which range of bands: of the spread, then of the members' power."""
+        """Properties by range of bands: of the spread, then of the members' power."""
         spread = _ranges(self._spread_code, len(self.low))
         power = _ranges(self._power_code, len(self.low))
         scale = 1 + 1 / self.members

@@ -172,7 +172,7 @@ def smooth(steps: NDArray[np.int64], error: NDArray[np.float64]) -> NDArray[np.f
 
 
 SAMPLES = ("train", "held_out", "held_out_clean")
-"""What figures of quality there are."""
+"""Names of the quality levels."""
 
 PROBABILITY = "probability"
 """Unit of the values of a record whose targets are labels."""

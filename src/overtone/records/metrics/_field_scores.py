@@ -18,7 +18,7 @@ Array = NDArray[np.float64]
 
 
 class ResolutionCriterion(Enum):
-    """Where information counts as lost; the value is the name in JSON.
+    """Criterion of lost information; the value is the name in JSON.
 
     ERROR: the residual's power exceeds half of the target's, which blur, noise and displacement all cause. POWER: the
     prediction's power falls below half of the target's. COHERENCE: the coherence falls below 1 / sqrt(2).
@@ -78,7 +78,7 @@ class Crossing:
 
 
 class FactCode(Enum):
-    """What holds in a range of bands; the value is the name in JSON.
+    """Property of a range of bands; the value is the name in JSON.
 
     With r the power ratio, c the coherence and b = c / sqrt(r) the slope of the truth on the forecast, a mean over
     possible outcomes has b = 1. Of the forecasts with r < 0.8 and r <= c^2 + 0.15, HEDGED has b from 0.8 to 1.118,
@@ -259,12 +259,12 @@ class FieldScore:
 
     @property
     def codes(self) -> tuple[FactCode | None, ...]:
-        """What holds in each band; None where intervals leave it open, and in bands that are not reported."""
+        """Property of each band; None where intervals leave it open, and in bands that are not reported."""
         return tuple(self._code(band) if self.reported[band] else None for band in range(len(self.low)))
 
     @property
     def facts(self) -> tuple[Fact, ...]:
-        """What holds in which range of bands; bands whose intervals leave it open are in no range."""
+        """Properties by range of bands; bands whose intervals leave it open are in no range."""
         return self._joined(self.codes)
 
     @property
@@ -387,14 +387,14 @@ def _reason(code: UndeterminedCode | None) -> str | None:
 
 
 class FieldPair(Enum):
-    """What is compared, which decides how it is called."""
+    """Kind of the compared pair, which determines the names in sentences."""
 
     FORECAST = "forecast and truth"
     NETWORK = "prediction and target"
 
 
 class NoteCode(Enum):
-    """What readers of a verification have to know; the value is the name in JSON."""
+    """Kind of a note on a verification; the value is the name in JSON."""
 
     ONE_SAMPLE = "one sample"
     FEW_SAMPLES = "few effective samples"
@@ -488,7 +488,7 @@ class ScoredFields(Protocol):
 
     @property
     def pair(self) -> FieldPair:
-        """What is compared."""
+        """Kind of the compared pair."""
         ...
 
     @property
@@ -498,7 +498,7 @@ class ScoredFields(Protocol):
 
     @property
     def notes(self) -> tuple[Note, ...]:
-        """What has to be known beside the figures."""
+        """Notes on the measurement."""
         ...
 
     def resolution(self, score: FieldScore, criterion: ResolutionCriterion) -> EffectiveResolution:

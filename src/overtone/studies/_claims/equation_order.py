@@ -1,4 +1,4 @@
-"""What networks learn first of an equation: boundary or interior, low or high frequencies, and which term lags."""
+"""Order in which networks learn an equation: boundary or interior, low or high frequencies, and which term lags."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where samples lie: their density on a circle, and the shape of the curve that they lie on."""
+"""Positions of samples: their density on a circle, and the shape of the curve that they lie on."""
 
 from __future__ import annotations
 
