@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from overtone._sweeps import Local, workers
 from overtone.cli._numbered import newest, numbered, reserved
 from tests.cli.calling import TINY, ask
 
@@ -56,8 +57,10 @@ def test_directories_reserved_at_once_differ():
     assert next(numbered("a")) == "a"
 
 
-def test_comparisons_of_other_samples_get_a_directory_of_their_own():
-    words = ["--candidates", "linear", "--steps", 50, "--seeds", 1, "--processes", 1]
+def test_comparisons_of_other_samples_get_a_directory_of_their_own(monkeypatch):
+    # No worker has to start, and networks are small: the folders are what is tested.
+    monkeypatch.setattr(Local, "run", lambda _, tasks: map(workers.run_task, tasks))
+    words = ["--candidates", "linear", "--steps", 50, "--seeds", 1, "--processes", 1, "--parameters", 3000]
     folders = [ask("compare", source, *words).code for source in ("waves.npy", "other.npy", "waves.npy")]
     assert folders == [0, 0, 0]
     assert sorted(path.name for path in Path.cwd().iterdir() if path.is_dir()) == [

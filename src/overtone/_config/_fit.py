@@ -30,11 +30,12 @@ class StoppingConfig:
 
     held_out: float = option(
         0.1,
-        "Fraction of the samples kept out of training; 0 for none. Ignored if the signal has a mask of its own.",
+        "Fraction of the samples kept out of training; 0 for none. Ignored if the signal has held-out samples already.",
         metavar="FRACTION",
     )
     stop: bool = option(
-        True, "Whether to end when the error on held-out samples rises, and restore the best network."
+        True,
+        "Whether to end training when the error on held-out samples rises, and restore the best network.",
     )
     controller: bool = option(
         False,
@@ -44,8 +45,8 @@ class StoppingConfig:
 
     average: bool = option(
         True,
-        "Whether early stopping judges and restores a moving average of the weights, where steps are taken on "
-        "minibatches.",
+        "Whether early stopping with minibatches also evaluates a moving average of the weights, and restores it if "
+        "it is better.",
     )
 
     def __post_init__(self) -> None:

@@ -118,18 +118,19 @@ class ModelConfig:
     encoding: EncodingKind = option(
         EncodingKind.AUTO,
         f"Coordinate encoding: {', '.join(kind.value for kind in EncodingKind if kind is not EncodingKind.AUTO)}; "
-        "auto is gaussian, or none if the first activation has frequencies of its own.",
+        "auto is gaussian, or none if the first activation is periodic or localised.",
         metavar="NAME",
     )
     bandwidth: tuple[float, ...] | None = option(
         None,
-        "Highest frequency of the encoding, in cycles per unit of the coordinate: one number, or one per axis (10,20).",
+        "Bandwidth of the encoding or activation, below which 90 % of its spectral power lies, in cycles per unit of "
+        "the coordinate: one number, or one per axis (10,20).",
         metavar="CYCLES",
         default="chosen from the signal",
     )
     activation: tuple[Activation, ...] = option(
         (Activation.RELU,),
-        f"{', '.join(one.value for one in Activation if not one.has_bandwidth)}, or with frequencies of its own: "
+        f"{', '.join(one.value for one in Activation if not one.has_bandwidth)}, or periodic and localised ones: "
         f"{', '.join(one.value for one in Activation if one.has_bandwidth)}; one, or one per hidden layer "
         "(sine,relu,relu).",
         metavar="NAME",
@@ -144,8 +145,8 @@ class ModelConfig:
     residual: bool = option(False, "Use residual (skip) connections.")
     choose: Choosing | None = option(
         None,
-        "How a bandwidth is chosen: thorough trains the best few for up to a quarter of the steps in all; quick does "
-        "not, and may be off by more.",
+        "How a bandwidth is chosen: thorough trains the best few for up to a quarter of the steps in all; quick "
+        "skips this and may choose a worse one.",
         metavar="NAME",
         default="thorough",
     )

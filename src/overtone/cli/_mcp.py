@@ -33,7 +33,7 @@ from overtone.errors import InputError
     default=120.0,
     show_default=True,
     section="Server",
-    help="Longest time of one call, which is ended after it.",
+    help="Time limit of one call; a longer one is ended.",
 )
 def mcp_command(root: str, limit: float) -> None:
     """Serve the tools scan, choose, convert, lint and verify over stdin and stdout, until stdin ends.

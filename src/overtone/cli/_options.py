@@ -234,19 +234,19 @@ def reading_flags(command: Command) -> Command:
             "--alpha",
             type=click.Choice(["composite", "drop"]),
             section=section,
-            help="Pictures: transparency is laid over white, or ignored.",
+            help="Pictures: blend transparent pixels with white, or ignore transparency.",
         ),
         flag(
             "--full-range",
             type=Numbers(),
             section=section,
-            help="Pictures: the stored numbers that mean black and white, such as 0,4095 or -1000,1000.",
+            help="Pictures: the stored values of black and white, such as 0,4095 or -1000,1000.",
         ),
         flag(
             "--key",
             metavar="NAME",
             section=section,
-            help="Arrays: which one in a .npz of several.",
+            help="Arrays: name of the array in a .npz file of several.",
             shell_complete=complete_key,
         ),
         flag(

@@ -97,7 +97,7 @@ def _percent(share: float) -> str:
     type=Duration(),
     metavar="SECONDS",
     section="Choosing",
-    help="Choose as fit would within these seconds: compare bandwidths on held-out samples, time a few steps.",
+    help="Show the choices of fit for this time budget: compare bandwidths on held-out samples, time a few steps.",
 )
 @chain(reading_flags, common_flags)
 def scan_command(

@@ -230,7 +230,7 @@ class EquationTask(MeasuredTask):
         began = time.perf_counter()
         kernel = ladder_solution(self.fitted, known, seed)
         spent = time.perf_counter() - began
-        note = "trusted" if kernel.trusted else "not to be relied on"
+        note = "trusted" if kernel.trusted else "not reliable"
         results = {MEAN: zero, KERNEL: self.result(kernel, spent, note=note)}
         began = time.perf_counter()
         spectral = spectral_solution(self.fitted, known, seed)

@@ -200,8 +200,8 @@ class RunComparison(Displayed):
         left = [f"{d.attrs['label']}: {percent(_left(d))}" for d in compared]
         return [
             f"Bands learned to a relative error below 0.5, and when. {'; '.join(learned)} bands.",
-            f"PSNR over training on {on} samples. Of the networks handed back: {'; '.join(level)}.",
-            "Residual power of the networks handed back, as a share of the target's power without its mean. "
+            f"PSNR over training on {on} samples. Of the returned networks: {'; '.join(level)}.",
+            "Residual power of the returned networks, as a fraction of the target's power without its mean. "
             f"{'; '.join(left)}.",
         ]
 

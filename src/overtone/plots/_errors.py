@@ -40,7 +40,7 @@ class PSNR(Plot):
     Attributes:
         data: A dataset over `step` with `train`, `held_out` and `held_out_clean`, NaN where unknown, and everywhere in
             records of labels, which have no PSNR; attributes `best_step` (None without evidence), `stop`
-            (`metrics.stop`), `levels` (`metrics.levels` of the network handed back), `network_step`, and `part`,
+            (`metrics.stop`), `levels` (`metrics.levels` of the returned network), `network_step`, and `part`,
             whether rows are measured on a part of the samples.
 
     Raises:

@@ -30,7 +30,7 @@ class LearningOrder(Plot):
         threshold: Relative error below which a band counts as learned.
 
     Attributes:
-        data: A dataset with `relative_error` (step, band), `learning_step` of the network handed back (band; NaN
+        data: A dataset with `relative_error` (step, band), `learning_step` of the returned network (band; NaN
             where not learned), `content` (band; whether there is anything to learn), `frequency` (band),
             `frequency_edge` (band + 1) and `step_edge` (step + 1), both positive; attributes `nyquist`,
             `noise_crossing` and `best_step` (None where unknown), `threshold`, `frequency_title` and `mean` (whether
@@ -157,7 +157,7 @@ class LearningStep(Plot):
         threshold: Relative error below which a band counts as learned.
 
     Attributes:
-        data: A dataset with `learning_step` of the networks handed back (run, band; NaN where not learned),
+        data: A dataset with `learning_step` of the returned networks (run, band; NaN where not learned),
             `frequency` (band) and `last_step` (run), the step of those networks; attributes `exponent`, `low`,
             `high` (NaN where they cannot be fitted), `offset` (natural logarithm of the fitted step at frequency 1)
             and `fitted_runs`.

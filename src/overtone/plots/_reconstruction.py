@@ -1,4 +1,4 @@
-"""The target and its reconstruction at several moments: as curves, pixels or slices of a volume."""
+"""The target and its reconstruction at several steps: as curves, pixels or slices of a volume."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ AXES = ("first", "second", "third")
 
 @final
 class Curve(Plot):
-    """A one-dimensional target and its reconstruction at five moments.
+    """A one-dimensional target and its reconstruction at five steps.
 
     First channel of target and predictions; of long signals the 1000 neighbouring samples that vary most.
 
@@ -103,14 +103,14 @@ class Curve(Plot):
         )
         last = count(float(d.moment[-1]))
         return (
-            f"Target and prediction at {plural(d.sizes['moment'], 'moment')}; at step {last} the "
+            f"Target and prediction at {plural(d.sizes['moment'], 'step')}; at step {last} the "
             f"prediction reaches {decibels(d.attrs['psnr'])} PSNR over {snapshot_samples(d.attrs['samples'])}.{part}"
         )
 
 
 @final
 class Picture(PicturePlot):
-    """A two-dimensional target beside its reconstruction at five moments, as pixels.
+    """A two-dimensional target beside its reconstruction at five steps, as pixels.
 
     Target, predictions and the last difference as 8-bit pixels on one common scale.
 
@@ -192,11 +192,11 @@ class Picture(PicturePlot):
         grey = (
             "" if d.attrs["channels"] in (1, 3) else f" The first of {d.attrs['channels']} channels is shown."
         )
-        moments = plural(d.sizes["moment"], "moment")
+        steps = plural(d.sizes["moment"], "step")
         last = count(float(d.moment[-1]))
         samples, limit = snapshot_samples(d.attrs["samples"]), number(d.attrs["limit"], 2)
         return (
-            f"The target, the prediction at {moments} with its PSNR over {samples}, and the difference at step {last} "
+            f"The target, the prediction at {steps} with its PSNR over {samples}, and the difference at step {last} "
             f"(blue too low, orange too high, full colour at ±{limit}).{grey}"
         )
 

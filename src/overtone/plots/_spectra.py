@@ -32,7 +32,7 @@ class Spectra(Plot):
 
     Power per band without the mean, summed over channels, at the recorded step nearest to `step`.
 
-    If that is None, at the step of the network handed back (`metrics.network_step`).
+    If that is None, at the step of the returned network (`metrics.network_step`).
 
     The prediction's power follows from what is recorded: |f|^2 = |f - t|^2 - |t|^2 + 2 Re<f, t>, where t is the
     target.

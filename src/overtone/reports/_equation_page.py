@@ -66,7 +66,7 @@ def solution_section(facts: Mapping[str, Any], snapshots: Sequence[Snapshots], s
     Args:
         facts: From `equation_facts`.
         snapshots: Of the first record and, where it is known, of the solution.
-        step: Step of the network that was handed back.
+        step: Step of the returned network.
     """
     lattice, first = facts["lattice"], snapshots[0]
     shape = tuple(lattice["shape"])

@@ -48,7 +48,7 @@ UNTRAINED = 10
 def verdict(record: xr.Dataset) -> list[str]:
     """Answer four questions: what the network learned, what it did not, when it began to learn noise, what to do.
 
-    A band is learned when its relative error is below 0.5 at the step of the network handed back
+    A band is learned when its relative error is below 0.5 at the step of the returned network
     (`metrics.network_step`); shares of power leave out the mean. Noise is judged by `metrics.noise_onset`, the best
     step by `metrics.stop`. Where the record does not carry the evidence the answer is "Cannot tell".
 

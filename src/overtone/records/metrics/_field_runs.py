@@ -144,7 +144,7 @@ class FieldRun:
     """Scores of the fields of a run.
 
     Attributes:
-        scores: One per variable and lead time, of the network that was handed back.
+        scores: One per variable and lead time, of the returned network.
         geometry: Positions of the values.
         estimator: Name of the estimator of the spectra.
         level: Coverage probability of all intervals.
