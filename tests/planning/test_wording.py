@@ -54,7 +54,7 @@ CANDIDATES = {
     [
         ({}, "8 is used, the best by regression alone; about 0.8 dB may be lost", "too few"),
         ({}, "with the ridge for 400 steps)", "first"),
-        ({"quick": False, "steps": 90}, "90 steps are too few to try", "were then trained"),
+        ({"quick": False, "steps": 90}, "90 steps are too few for short trainings", "were then trained"),
         (
             {"tried": ((8.0,), (4.0,)), "trial_psnr": (28.1, None), "trial_steps": 50, "spent_steps": 100},
             "The best 2 were then trained for 50 steps each, 25% of the run in all (8: 28.1 dB, 4: diverged on",
@@ -90,12 +90,12 @@ CANDIDATES = {
         ),
         (
             {"multiplies_frequencies": True, "best_by_regression": (16.0,), "untried_octaves": 1},
-            "8 is used, an octave below it where",
+            "8 is used, an octave below it if",
             "two octaves",
         ),
         (
             {"localised": True, "best_by_regression": (4.0,), "untried_octaves": -1},
-            "networks do best up to two octaves above. 8 is used, an octave above it where",
+            "networks do best up to two octaves above. 8 is used, an octave above it if",
             "below",
         ),
         ({"fixed": True}, "fixed rule: 8 Hz is used, 8 cycles per extent or the", "trial of"),
