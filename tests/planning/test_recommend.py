@@ -16,7 +16,7 @@ from overtone.nn._build import build_field
 from overtone.nn.encodings import Gaussian
 from overtone.planning import Budget, Plan, ReasonCode
 from overtone.planning._bandwidth import alias_frequency, aliasing_reason
-from overtone.planning._held_out import ALONE, expected_psnr
+from overtone.planning._held_out import REGRESSION_ONLY, expected_psnr
 from overtone.planning._recommend import plan_model
 from overtone.planning._run_size import RunSize, parameter_count, run_size
 from overtone.signals import masks
@@ -287,7 +287,7 @@ def test_expectations_are_ordered_and_noise_narrows_them(error, share, held_out)
         expected_psnr(error, share * error, held_out, 1.0),
     )
     # Regressions alone say less.
-    wide = expected_psnr(error, 0.0, held_out, 1.0, ALONE)
+    wide = expected_psnr(error, 0.0, held_out, 1.0, REGRESSION_ONLY)
     assert wide.low < alone.low
     assert wide.high > alone.high
     for found in (alone, noisy):

@@ -52,7 +52,7 @@ def test_the_outlook_is_the_least_error_of_kernel_regressions_of_the_residual():
         weights = torch.linalg.solve(shifted, y[signal.train_index] - f)
         predicted = g + torch.einsum("ncp,mcp->nm", k, j) @ weights
         errors.append(float((predicted - y[signal.held_out_index]).square().mean()))
-    followed = runner(signal).follow(field, Trial(math.inf, 0.0, 0, math.inf))
+    followed = runner(signal).extrapolate(field, Trial(math.inf, 0.0, 0, math.inf))
     # Gradients in single precision: 1e-7 relative, over ridges of 1e-5 of the largest eigenvalue.
     assert followed.outlook == pytest.approx(min(errors), rel=0.05)
     assert min(errors) < 0.7 * max(errors)
@@ -63,7 +63,7 @@ def test_an_outlook_is_never_worse_than_the_trial():
     field = build_field(signal, MODEL, 0)
     trial = runner(signal).run(field, 10)
     assert trial.outlook == trial.error
-    followed = runner(signal).follow(field, trial)
+    followed = runner(signal).extrapolate(field, trial)
     assert followed.outlook <= trial.error
     assert followed[:3] == trial[:3]
-    assert runner(signal).follow(field, trial._replace(error=0.0)).outlook == 0.0
+    assert runner(signal).extrapolate(field, trial._replace(error=0.0)).outlook == 0.0

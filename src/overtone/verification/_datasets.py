@@ -51,14 +51,14 @@ def common_variables(
             tables.append({str(data.name or "values"): data})
     if not any(hasattr(data, "data_vars") for data in (forecast, truth)) and variables is None:
         # Two single arrays are meant as a pair, whatever their names.
-        ((name, ours),), ((_, theirs),) = tables[0].items(), tables[1].items()
+        ((name, forecast_array),), ((_, truth_array),) = tables[0].items(), tables[1].items()
         names: tuple[str, ...] = (name,)
-        pairs = [(ours, theirs)]
+        pairs = [(forecast_array, truth_array)]
     else:
         names = chosen(tuple(tables[0]), tuple(tables[1]), variables)
         pairs = [(tables[0][name], tables[1][name]) for name in names]
-    for name, (ours, theirs) in zip(names, pairs, strict=True):
-        units = ours.attrs.get("units"), theirs.attrs.get("units")
+    for name, (forecast_array, truth_array) in zip(names, pairs, strict=True):
+        units = forecast_array.attrs.get("units"), truth_array.attrs.get("units")
         if None not in units and _canonical(units[0]) != _canonical(units[1]):
             raise InputError(
                 "the same unit in both", f"{units[0]!r} and {units[1]!r}", "convert one of them", name
@@ -191,9 +191,9 @@ def check_same_pixels(
     """
     pixels = healpix_axis(truth, healpix, space)
     other = pixels[1] if pixels is not None and space == (pixels[0],) else None
-    ours = geometry.sphere if isinstance(geometry.sphere, HealpixGrid) else None
-    if ours != other:
-        kinds = [_named(grid) for grid in (ours, other)]
+    grid = geometry.sphere if isinstance(geometry.sphere, HealpixGrid) else None
+    if grid != other:
+        kinds = [_named(grid) for grid in (grid, other)]
         raise InputError(
             "forecast and truth on one HEALPix grid", " and ".join(kinds), "convert one of them", "truth"
         )
@@ -205,18 +205,18 @@ def _named(grid: HealpixGrid | None) -> str:
     return f"nside {grid.nside} in {'nested' if grid.nested else 'ring'} order"
 
 
-def order_along(ours: DataArray, theirs: DataArray, first: str, second: str) -> Indices:
+def order_along(forecast: DataArray, truth: DataArray, first: str, second: str) -> Indices:
     """Return the place in the truth of each place of the forecast along an axis of space."""
-    n, m = ours.sizes[first], theirs.sizes[second]
-    if first not in ours.coords or second not in theirs.coords:
+    n, m = forecast.sizes[first], truth.sizes[second]
+    if first not in forecast.coords or second not in truth.coords:
         if n != m:
             raise InputError(
                 f"{n} places along {first}", f"{m} in the truth", "interpolate one of them", "truth"
             )
         return np.arange(n)
-    a, b = (x.values.astype(np.float64) for x in (ours[first], theirs[second]))
+    a, b = (x.values.astype(np.float64) for x in (forecast[first], truth[second]))
     distance = a[:, None] - b
-    if _is_coordinate(ours, first, _LONGITUDE, "degrees_e", "longitude"):
+    if _is_coordinate(forecast, first, _LONGITUDE, "degrees_e", "longitude"):
         distance = np.mod(distance + 180, 360) - 180
     distance = np.abs(distance)
     step = float(np.median(np.abs(np.diff(a)))) if n > 1 else 1.0
@@ -239,61 +239,67 @@ def _covers_less(b: NDArray[np.float64], step: float) -> bool:
 
 
 def paired_samples(
-    ours: DataArray, theirs: DataArray, our_sample: str | None, their_sample: str | None, lead: str | None
+    forecast: DataArray,
+    truth: DataArray,
+    forecast_sample: str | None,
+    truth_sample: str | None,
+    lead: str | None,
 ) -> tuple[list[str] | None, list[tuple[Indices, Indices, int, int]]]:
     """Return the lead times as text, and for each the paired samples with the place of the lead in both."""
-    if (our_sample is None) != (their_sample is None):
-        present, absent = ("forecast", "truth") if their_sample is None else ("truth", "forecast")
+    if (forecast_sample is None) != (truth_sample is None):
+        present, absent = ("forecast", "truth") if truth_sample is None else ("truth", "forecast")
         raise InputError(
-            f"samples along {our_sample or their_sample} in both",
+            f"samples along {forecast_sample or truth_sample} in both",
             f"them in the {present} alone",
             "select one sample, or add the axis (.expand_dims)",
             absent,
         )
     if lead is None:
-        return None, [(*_common(ours, theirs, our_sample, their_sample), 0, 0)]
-    places = range(ours.sizes[lead])
-    labels = [_label(ours, lead, place) for place in places]
-    if lead in theirs.dims:
-        order = _order_of_leads(ours, theirs, lead)
-        pair = _common(ours, theirs, our_sample, their_sample)
+        return None, [(*_common(forecast, truth, forecast_sample, truth_sample), 0, 0)]
+    places = range(forecast.sizes[lead])
+    labels = [_label(forecast, lead, place) for place in places]
+    if lead in truth.dims:
+        order = _order_of_leads(forecast, truth, lead)
+        pair = _common(forecast, truth, forecast_sample, truth_sample)
         return labels, [
             (*pair, place, int(order[place])) if order[place] >= 0 else (pair[0][:0], pair[1][:0], place, 0)
             for place in places
         ]
-    if our_sample is None or our_sample not in ours.coords or their_sample not in theirs.coords:
+    if forecast_sample is None or forecast_sample not in forecast.coords or truth_sample not in truth.coords:
         raise InputError(
             "initial times of the forecast and times of the truth as coordinates",
             "none",
             "add them (.assign_coords)",
             "lead",
         )
-    start, valid = ours.indexes[our_sample], theirs.indexes[str(their_sample)]
-    _check_calendars(start, valid, our_sample)
+    start, valid = forecast.indexes[forecast_sample], truth.indexes[str(truth_sample)]
+    _check_calendars(start, valid, forecast_sample)
     result = []
     for place in places:
-        at = valid.get_indexer(start + _duration(ours, lead, place))
+        at = valid.get_indexer(start + _duration(forecast, lead, place))
         result.append((np.flatnonzero(at >= 0), at[at >= 0].astype(np.int64), place, 0))
     return labels, result
 
 
 def _common(
-    ours: DataArray, theirs: DataArray, our_sample: str | None, their_sample: str | None
+    forecast: DataArray, truth: DataArray, forecast_sample: str | None, truth_sample: str | None
 ) -> tuple[Indices, Indices]:
     """Return the places of the samples that both have, in the order of the forecast."""
-    if our_sample is None or their_sample is None:
+    if forecast_sample is None or truth_sample is None:
         return np.arange(1), np.arange(1)
-    if our_sample in ours.indexes and their_sample in theirs.indexes:
-        first, second = ours.indexes[our_sample], theirs.indexes[their_sample]
-        _check_calendars(first, second, our_sample)
+    if forecast_sample in forecast.indexes and truth_sample in truth.indexes:
+        first, second = forecast.indexes[forecast_sample], truth.indexes[truth_sample]
+        _check_calendars(first, second, forecast_sample)
         if not (first.is_unique and second.is_unique):
-            raise InputError("each sample once", f"repeated values of {our_sample}", "remove them", "samples")
+            raise InputError(
+                "each sample once", f"repeated values of {forecast_sample}", "remove them", "samples"
+            )
         at = second.get_indexer(first)
         return np.flatnonzero(at >= 0), at[at >= 0].astype(np.int64)
-    n, m = ours.sizes[our_sample], theirs.sizes[their_sample]
+    n, m = forecast.sizes[forecast_sample], truth.sizes[truth_sample]
     if n != m:
         raise InputError(
-            f"{n} samples, as without coordinates of {our_sample} they are paired in order",
+            f"{n} samples, as without coordinates of {forecast_sample} they are paired in order",
             f"{m}",
             "add coordinates to both, or select the same samples",
             "truth",
@@ -324,14 +330,14 @@ def _check_calendars(first: Any, second: Any, sample: str) -> None:
         )
 
 
-def _order_of_leads(ours: DataArray, theirs: DataArray, lead: str) -> Indices:
-    if lead in ours.indexes and lead in theirs.indexes:
-        return theirs.indexes[lead].get_indexer(ours.indexes[lead]).astype(np.int64)
-    if ours.sizes[lead] != theirs.sizes[lead]:
+def _order_of_leads(forecast: DataArray, truth: DataArray, lead: str) -> Indices:
+    if lead in forecast.indexes and lead in truth.indexes:
+        return truth.indexes[lead].get_indexer(forecast.indexes[lead]).astype(np.int64)
+    if forecast.sizes[lead] != truth.sizes[lead]:
         raise InputError(
-            f"{ours.sizes[lead]} lead times", f"{theirs.sizes[lead]}", "select the same ones", "truth"
+            f"{forecast.sizes[lead]} lead times", f"{truth.sizes[lead]}", "select the same ones", "truth"
         )
-    return np.arange(ours.sizes[lead])
+    return np.arange(forecast.sizes[lead])
 
 
 def _hours(array: DataArray, lead: str, place: int) -> float | None:
@@ -368,14 +374,14 @@ def _label(array: DataArray, lead: str, place: int) -> str:
 
 
 def no_overlap(
-    ours: DataArray, theirs: DataArray, our_sample: str | None, their_sample: str | None
+    forecast: DataArray, truth: DataArray, forecast_sample: str | None, truth_sample: str | None
 ) -> InputError:
     ranges = []
-    for array, sample in ((ours, our_sample), (theirs, their_sample)):
+    for array, sample in ((forecast, forecast_sample), (truth, truth_sample)):
         index = array.indexes[str(sample)]
         ranges.append(f"{index.min()} to {index.max()}" if len(index) else "none")
     return InputError(
-        f"samples that both have along {our_sample}",
+        f"samples that both have along {forecast_sample}",
         f"{ranges[0]} in the forecast and {ranges[1]} in the truth",
         "choose files of the same period",
         "truth",

@@ -173,19 +173,19 @@ class _Tiling:
             truth: (*space) truth.
         """
         after, before, shifts = np.zeros(3), np.zeros(3), []
-        for origin, spacing, ours in zip(self.origins, self.spacings, modes, strict=True):
+        for origin, spacing, forecast_modes in zip(self.origins, self.spacings, modes, strict=True):
             weights = self._weights[spacing]
-            theirs = self.modes(truth, origin)
-            unmoved = _powers(ours, theirs, weights)
+            truth_modes = self.modes(truth, origin)
+            unmoved = _powers(forecast_modes, truth_modes, weights)
             before += unmoved
             # sum_x f(x + d) g(x): the truth's structure at x stands at x + d in the forecast.
-            match = torch.fft.irfftn(ours * theirs.conj() * (weights > 0), s=self.size)
+            match = torch.fft.irfftn(forecast_modes * truth_modes.conj() * (weights > 0), s=self.size)
             # Windows that are shifted against each other overlap less, which favours short shifts.
             cells = self._best(match / self._overlap)
             moved = unmoved
             if any(cells):
                 there = self.modes(forecast, tuple(o + c for o, c in zip(origin, cells, strict=True)))
-                moved = _powers(there, theirs, weights)
+                moved = _powers(there, truth_modes, weights)
             if _coherence(moved) <= _coherence(unmoved):
                 cells, moved = (0,) * len(cells), unmoved
             after += moved
@@ -316,12 +316,12 @@ def _product(places: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...]]:
 
 def _powers(forecast: Tensor, truth: Tensor, weights: Tensor) -> np.ndarray:
     """Return the weighted powers of truth, forecast and residual."""
-    ours, theirs = (torch.view_as_real(field).flatten(-2) for field in (forecast, truth))
+    forecast_parts, truth_parts = (torch.view_as_real(field).flatten(-2) for field in (forecast, truth))
     factors = weights.repeat_interleave(2, -1)
-    weighted = (ours * factors).flatten()
-    target = float(torch.dot((theirs * factors).flatten(), theirs.flatten()))
-    prediction = float(torch.dot(weighted, ours.flatten()))
-    cross = float(torch.dot(weighted, theirs.flatten()))
+    weighted = (forecast_parts * factors).flatten()
+    target = float(torch.dot((truth_parts * factors).flatten(), truth_parts.flatten()))
+    prediction = float(torch.dot(weighted, forecast_parts.flatten()))
+    cross = float(torch.dot(weighted, truth_parts.flatten()))
     return np.array([target, prediction, target + prediction - 2 * cross])
 
 

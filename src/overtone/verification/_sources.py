@@ -175,22 +175,29 @@ def dataset_pairs(
     Raises:
         InputError: If they cannot be paired.
     """
-    ours, theirs, names = common_variables(forecast, truth, variables, axes.space, axes.healpix)
+    forecast_arrays, truth_arrays, names = common_variables(
+        forecast, truth, variables, axes.space, axes.healpix
+    )
     for axis, name in ((axes.lead, "lead"), (axes.member, "member")):
-        if axis is not None and axis not in ours[0].dims:
+        if axis is not None and axis not in forecast_arrays[0].dims:
             raise InputError(
-                f"one of the axes {', '.join(map(str, ours[0].dims))}", repr(axis), "choose among them", name
+                f"one of the axes {', '.join(map(str, forecast_arrays[0].dims))}",
+                repr(axis),
+                "choose among them",
+                name,
             )
-    first, second = _source("forecast", ours, axes), _source("truth", theirs, axes)
-    if first.member is not None and ours[0].sizes[first.member] < 2:
+    first, second = _source("forecast", forecast_arrays, axes), _source("truth", truth_arrays, axes)
+    if first.member is not None and forecast_arrays[0].sizes[first.member] < 2:
         raise InputError("at least two members", "one", "leave member out", "forecast")
     if second.member is not None:
         raise InputError("a truth without members", f"the axis {second.member}", "select one", "truth")
-    geometry = geometry_of(ours[0], first.space, axes.periodic, axes.healpix)
-    check_same_pixels(geometry, theirs[0], second.space, axes.healpix)
-    leads, indices = paired_samples(ours[0], theirs[0], first.sample, second.sample, axes.lead)
+    geometry = geometry_of(forecast_arrays[0], first.space, axes.periodic, axes.healpix)
+    check_same_pixels(geometry, truth_arrays[0], second.space, axes.healpix)
+    leads, indices = paired_samples(
+        forecast_arrays[0], truth_arrays[0], first.sample, second.sample, axes.lead
+    )
     if not any(len(pair[0]) for pair in indices):
-        raise no_overlap(ours[0], theirs[0], first.sample, second.sample)
+        raise no_overlap(forecast_arrays[0], truth_arrays[0], first.sample, second.sample)
     placed = [_placed(first, first, [i[0] for i in indices], [i[2] for i in indices])]
     placed.append(_placed(second, first, [i[1] for i in indices], [i[3] for i in indices]))
     others = []
@@ -210,13 +217,17 @@ def dataset_pairs(
             "choose data of the same period",
             "against",
         )
-    sizes = (_size(ours[0], first.sample), _size(theirs[0], second.sample), min(common[i] for i in used))
-    if axes.lead is not None and axes.lead not in theirs[0].dims:
+    sizes = (
+        _size(forecast_arrays[0], first.sample),
+        _size(truth_arrays[0], second.sample),
+        min(common[i] for i in used),
+    )
+    if axes.lead is not None and axes.lead not in truth_arrays[0].dims:
         # A truth at valid times has more times than pairs, by its nature.
         sizes = (sizes[0], sizes[2], sizes[2])
     winds, shown = wind_channels(axes.winds, names)
     if winds is not None:
-        check_components(ours[winds[0]], ours[winds[1]])
+        check_components(forecast_arrays[winds[0]], forecast_arrays[winds[1]])
     return DatasetPairs(
         tuple(_at_leads(source, used) for source in sources),
         shown,
@@ -264,19 +275,19 @@ def _source(name: str, arrays: tuple[DataArray, ...], axes: Axes) -> Source:
 def _placed(source: Source, forecast: Source, samples: Sequence[Indices], places: Sequence[int]) -> Source:
     """Return a source with the places of its samples, on the grid of the forecast."""
     order = tuple(
-        order_along(forecast.arrays[0], source.arrays[0], ours, theirs)
-        for ours, theirs in zip(forecast.space, source.space, strict=True)
+        order_along(forecast.arrays[0], source.arrays[0], forecast_axis, source_axis)
+        for forecast_axis, source_axis in zip(forecast.space, source.space, strict=True)
     )
     return replace(source, order=order, samples=tuple(samples), places=tuple(places))
 
 
 def _aligned(source: Source, forecast: Source, truth: Source, leads: Sequence[str] | None) -> Source:
     """Return a further forecast with the places of the truth's samples; -1 where it has none."""
-    array, theirs, places = source.arrays[0], truth.arrays[0], [0] * len(truth.samples)
+    array, truth_array, places = source.arrays[0], truth.arrays[0], [0] * len(truth.samples)
     if source.sample is None:
         # One field for all times, such as a mean over years.
         return _placed(source, forecast, [np.zeros(len(s), np.int64) for s in truth.samples], places)
-    labels, pairs = paired_samples(array, theirs, source.sample, truth.sample, source.lead)
+    labels, pairs = paired_samples(array, truth_array, source.sample, truth.sample, source.lead)
     result = []
     for lead, places_there in enumerate(truth.samples):
         at = lead if labels is not None else 0
@@ -285,9 +296,9 @@ def _aligned(source: Source, forecast: Source, truth: Source, leads: Sequence[st
         if at < 0:
             result.append(np.full(len(places_there), -1))
             continue
-        ours, theirs_there, places[lead], _ = pairs[at]
-        table = np.full(_size(theirs, truth.sample), -1)
-        table[theirs_there] = ours
+        source_index, truth_index, places[lead], _ = pairs[at]
+        table = np.full(_size(truth_array, truth.sample), -1)
+        table[truth_index] = source_index
         result.append(table[places_there])
     return _placed(source, forecast, result, places)
 

@@ -415,8 +415,8 @@ class _Columns:
 
     def comparison(self, name: str, score: FieldScore, first: int) -> ForecastComparison:
         """Return the comparison with the forecast whose power and error stand from a column on."""
-        ours, theirs, truth = (self._blocks[:, column] for column in (2, first + 1, 0))
-        interval = difference_interval(ours, theirs, truth, self._level)
+        error, other_error, truth = (self._blocks[:, column] for column in (2, first + 1, 0))
+        interval = difference_interval(error, other_error, truth, self._level)
         return ForecastComparison(name, score, self.score(first), interval)
 
     def ensemble(self, members: int, first: int) -> EnsembleScore:
