@@ -72,7 +72,7 @@ def test_a_comparison_of_measurements_is_continued(scan):
     again = ask(*words)
     assert again.code == 0
     assert "from an earlier run" in again.err
-    assert "judged by the picture" in again.out
+    assert "scored on the picture" in again.out
     page = (scan / "comparison" / "report.html").read_text(encoding="utf-8")
     assert "PSNR on the picture" in page
     assert "Reference" in page

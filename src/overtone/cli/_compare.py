@@ -238,7 +238,7 @@ def _compare_measurements(
 
 
 def _sizes(comparison: ComparisonResult) -> tuple[int, int]:
-    """Numbers of samples, or of measurements, to learn from and held out."""
+    """Numbers of samples, or of measurements, to train on and held out."""
     from overtone.comparing._measured import MeasuredTask
 
     if isinstance(comparison.task, MeasuredTask):
