@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import subprocess
 import sys
+from collections.abc import Callable
 from functools import cache
 from statistics import NormalDist
 
@@ -15,6 +16,9 @@ from hypothesis import strategies as st
 
 from overtone import units
 from overtone.errors import InputError
+from overtone.nn import MLP
+from overtone.nn.activations import ComplexGabor, Finer, Gauss, Sine
+from overtone.units._conventions import lowest_cycles
 from tests.nn.measured import bandwidth
 
 M = 256
@@ -36,6 +40,20 @@ def pair(angle: np.ndarray) -> np.ndarray:
 def octaves(count: float) -> np.ndarray:
     """Exponents 0 ... L-1; for a count that is not whole, counted down from the highest."""
     return count - 1 - np.arange(max(1, math.floor(count)))
+
+
+def growing(omega: float, x: np.ndarray, bias: float) -> np.ndarray:
+    """FINER's first layer on coordinates that go to and fro between -1 and 1, over which its law is the same."""
+    there = 1 - np.abs(np.mod(x, 4.0) - 2.0)
+    z = there[:, None] * (UNIFORM / INPUTS) + bias * np.mod(np.arange(M) * 0.618034, 1.0) * 2 - bias
+    return np.sin(omega * (np.abs(z) + 1) * z)
+
+
+def bumps(x: np.ndarray, shape: Callable[[np.ndarray], np.ndarray]) -> np.ndarray:
+    """Units of slopes and biases as PyTorch draws them; a bump lies among the samples the rarer, the broader it is."""
+    places = x[0] + (x[-1] - x[0]) * (0.25 + 0.5 * np.mod(np.arange(M) * 0.618034, 1.0))
+    values = shape((x[:, None] - places) * (UNIFORM / math.sqrt(INPUTS)))
+    return values * np.tile(np.sqrt(np.abs(UNIFORM)), values.shape[1] // M)
 
 
 FORMULAS = {
@@ -60,11 +78,18 @@ FORMULAS = {
     "siren-pytorch": lambda v, x: np.sin(
         v * (x[:, None] * (UNIFORM / INPUTS) + 0.5 * np.sin(np.arange(M) * 5.0))
     ),
+    "finer": lambda v, x: growing(v, x, 1 / math.sqrt(INPUTS)),
+    "finer-bias": lambda v, x: growing(30.0, x, v),
+    "wire": lambda v, x: bumps(x, lambda z: pair(v * z) * np.tile(np.exp(-((1.5 * v * z) ** 2)), 2)),
+    "wire-scale": lambda v, x: bumps(x, lambda z: pair(20.0 * z) * np.tile(np.exp(-((v * z) ** 2)), 2)),
+    "gauss": lambda v, x: bumps(x, lambda z: np.exp(-((v * z) ** 2))),
+    "gauss-width": lambda v, x: bumps(x, lambda z: np.exp(-(z**2) / (2 * v**2))),
 }
 RANGE = {
     **dict.fromkeys(("bandwidth", "tancik", "ffn", "rff", "nerfstudio-rff", "deepxde"), (0.0, 1.0)),
     **dict.fromkeys(("tancik-posenc", "nerfstudio", "tcnn"), (0.0, 1.0)),
     **dict.fromkeys(("nerf", "siren-posenc", "finer-posenc", "siren", "siren-pytorch"), (-1.0, 1.0)),
+    **dict.fromkeys(("finer", "finer-bias", "wire", "wire-scale", "gauss", "gauss-width"), (-1.0, 1.0)),
     "jaxpi": (0.0, math.tau),
     "rtdl": (-3.0, 3.0),
     "pytabkit": (-2.0, 2.0),
@@ -87,6 +112,12 @@ START = {
     "finer-posenc": 8,
     "siren": 300.0,
     "siren-pytorch": 250.0,
+    "finer": 200.0,
+    "finer-bias": 10.0,
+    "wire": 200.0,
+    "wire-scale": 300.0,
+    "gauss": 400.0,
+    "gauss-width": 0.002,
 }
 OCTAVES = {"nerf", "nerfstudio", "tcnn", "siren-posenc", "finer-posenc"}
 
@@ -177,16 +208,51 @@ def test_siren_thirty_is_far_below_ten():
     assert 2 * units.sine_bandwidth(30, 2) / 0.9 == pytest.approx(4.775, abs=1e-3)
 
 
-@given(
-    st.sampled_from(sorted(set(FORMULAS) - OCTAVES)),
-    st.sampled_from(sorted(set(FORMULAS) - OCTAVES)),
-    st.floats(0.5, 12),
-)
+NEAR = {"finer", "finer-bias"}
+"""Known for coordinates from -1 to 1 and from 0 to 1 alone."""
+
+ANY_VALUE = sorted(set(FORMULAS) - OCTAVES - NEAR - {"wire-scale"})
+
+
+@given(st.sampled_from(ANY_VALUE), st.sampled_from(ANY_VALUE), st.floats(0.5, 12))
 def test_there_and_back(name, other, value):
     there = units.convert(value, name, other, domain=(0, 3), to_domain=(-2, 5), inputs=3)
     back = units.convert(there, other, name, domain=(-2, 5), to_domain=(0, 3), inputs=3)
     # 2^S - 1 of a small S cancels: about 1/S digits are lost
     assert back == pytest.approx(value, rel=1e-10)
+
+
+@pytest.mark.parametrize("domain", [(-1.0, 1.0), (0.0, 1.0)])
+@pytest.mark.parametrize("name", [*sorted(NEAR), "wire-scale"])
+@pytest.mark.parametrize("inputs", [1, 3])
+def test_there_and_back_above_the_lowest_bandwidth(name, domain, inputs):
+    lowest = lowest_cycles(name, domain, inputs)
+    # Not far above it the bandwidth hardly rises with the biases.
+    for cycles in (1.3 * lowest + 1, 10 * lowest + 10):
+        value = units.convert(cycles, "bandwidth", name, domain=(0, 1), to_domain=domain, inputs=inputs)
+        assert units.convert(
+            value, name, "bandwidth", domain=domain, to_domain=(0, 1), inputs=inputs
+        ) == pytest.approx(cycles, rel=2e-3)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "activation"),
+    [
+        ("finer", 45.0, lambda inputs: Finer(45.0, bias=1 / math.sqrt(inputs))),
+        ("finer-bias", 2.0, lambda _: Finer(30.0, bias=2.0)),
+        ("wire", 25.0, lambda _: ComplexGabor(25.0, scale=37.5)),
+        ("wire-scale", 40.0, lambda _: ComplexGabor(20.0, scale=40.0)),
+        ("gauss", 12.0, lambda _: Gauss(12.0)),
+        ("gauss-width", 0.1, lambda _: Gauss(1 / (math.sqrt(2) * 0.1))),
+        ("siren", 50.0, lambda _: Sine(50.0)),
+    ],
+)
+@pytest.mark.parametrize("inputs", [1, 2])
+def test_the_number_is_that_of_the_layer(name, value, activation, inputs):
+    network = MLP(inputs, 1, 8, 2, activation(inputs))
+    assert units.convert(
+        value, name, "bandwidth", domain=(-1, 1), to_domain=(-1, 1), inputs=inputs
+    ) == pytest.approx(network.bandwidth[0])
 
 
 @given(st.floats(1e-3, 1e6), st.integers(2, 300), st.integers(1, 10))
@@ -260,6 +326,19 @@ def test_frequencies():
             r"domain: expected a range \(low, high\)",
         ),
         (lambda: units.convert(1, of="tancik", to="siren"), "inputs: expected the number of coordinates"),
+        (lambda: units.convert(1, of="wire", to="tancik"), "inputs: expected the number of coordinates"),
+        (
+            lambda: units.convert(1, of="bandwidth", to="finer-bias", inputs=1),
+            r"bandwidth: expected a bandwidth above 8.44 cycles per unit, .* omega = 30 allows, got 0.5",
+        ),
+        (
+            lambda: units.convert(1, of="bandwidth", to="wire-scale", inputs=2),
+            r"bandwidth: expected a bandwidth above 2.03 cycles per unit, .* omega = 20 allows, got 0.5",
+        ),
+        (
+            lambda: units.convert(30, of="finer", to="bandwidth", domain=(0, 10), inputs=1),
+            "domain: expected coordinates from -1 to 1 or from 0 to 1",
+        ),
         (
             lambda: units.convert(2.5, of="nerf", to="tancik"),
             "count: expected a whole number of at least 1, got 2.5",

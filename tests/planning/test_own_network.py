@@ -76,6 +76,62 @@ def test_a_sine_network_of_the_caller_gets_its_omega():
         plan.field(tones())
 
 
+class Growing(Waves):
+    """FINER's layer as its authors' code has it."""
+
+    def forward(self, x):
+        z = self.linear(x)
+        return torch.sin(self.omega * (z.detach().abs() + 1) * z)
+
+
+class Bumps(Waves):
+    def __init__(self, inputs, width, scale):
+        super().__init__(inputs, width, scale, inputs**-0.5)
+
+    def forward(self, x):
+        return torch.exp(-((self.omega * self.linear(x)) ** 2))
+
+
+def finer(bias, omega=30.0):
+    first = Growing(1, 24, omega, 1.0)
+    torch.nn.init.uniform_(first.linear.bias, -bias, bias)
+    return torch.nn.Sequential(first, Growing(24, 24, 30.0, 0.5 / 30), torch.nn.Linear(24, 1))
+
+
+def gauss(scale):
+    return torch.nn.Sequential(Bumps(1, 24, scale), Bumps(24, 24, 1.0), torch.nn.Linear(24, 1))
+
+
+@pytest.mark.parametrize(
+    ("library", "network", "lowest"),
+    [
+        ("finer", lambda omega: finer(1.0, omega), 0.25),
+        ("finer-bias", finer, 32.0),
+        ("gauss", gauss, 1 / 16),
+        ("gauss-width", lambda width: gauss(1 / (2**0.5 * width)), 1 / 16),
+    ],
+)
+def test_numbers_of_other_activations_are_ranked_as_their_kind_is(library, network, lowest):
+    signal = signals.synthetic.harmonics([2, 5], samples=160)
+    plan = planning.plan(signal, Budget(steps=120), network=network, library=library, lr=2e-3)
+    cycles = [c.bandwidth[0] * signal.geometry.extent[0] for c in plan.candidates]
+    # Biases begin at the bandwidth of FINER's omega = 30, and layers of Gaussians are tried lower.
+    assert min(cycles) == pytest.approx(lowest)
+    values = plan.reason(ReasonCode.CANDIDATES).values
+    assert values["multiplies_frequencies"] is library.startswith("finer")
+    assert values["localised"] is library.startswith("gauss")
+    best = plan.bandwidth[0] * signal.geometry.extent[0]
+    assert plan.setting.value == pytest.approx(units.convert(best, "bandwidth", library, (0, 1), inputs=1))
+    assert f"In the convention of {library!r}, with coordinates from -1 to 1" in str(
+        plan.reason(ReasonCode.NETWORK_SETTING)
+    )
+
+
+def test_a_number_that_reaches_no_candidate_is_refused():
+    with pytest.raises(InputError, match="of up to 16 cycles per extent, got that of 'finer-bias', which"):
+        planning.plan(tones(), Budget(steps=120), network=finer, library="finer-bias")
+
+
 def test_whole_numbers_are_compared_once_each():
     made = []
 

@@ -14,7 +14,7 @@ from overtone.cli._output import facts, print_json
 if TYPE_CHECKING:
     from overtone.units._conventions import Convention
 
-KNOWN = "tancik, deepxde, siren, nerf, nerfstudio, tcnn, ..."
+KNOWN = "tancik, deepxde, nerf, nerfstudio, tcnn, siren, finer, wire, gauss, ..."
 
 
 @click.command(
@@ -55,7 +55,7 @@ KNOWN = "tancik, deepxde, siren, nerf, nerfstudio, tcnn, ..."
     "--inputs",
     type=click.IntRange(min=1),
     section="Conversion",
-    help="Number of coordinates, required for sine networks: 2 for a picture, 1 for a recording.",
+    help="Number of coordinates, required for networks without encoding: 2 for a picture, 1 for a recording.",
 )
 @json_flag
 def convert_command(
@@ -96,7 +96,7 @@ def convert_command(
         "from": side(source, value, int(value) if begin.kind.whole else None, low_high, begin),
         "to": side(target, result, whole, low_high_to, end),
         "cycles": units.convert(value, source, "bandwidth", low_high, (0, 1), inputs),
-        "same_meaning": begin.kind is end.kind,
+        "same_meaning": begin.kind is end.kind and begin.kind.rescaled is not None,
         "inputs": inputs,
     }
     if as_json:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from overtone import units
+from overtone._config import Activation
 from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.nn import CoordinateScaling, Field
@@ -18,7 +19,7 @@ from overtone.nn._checks import call_factory, check_frequencies, check_outputs, 
 from overtone.nn._networks import OutputScaling
 from overtone.nn.encodings import Identity
 from overtone.signals import Geometry, Signal
-from overtone.units._conventions import find_convention, usual_domain
+from overtone.units._conventions import find_convention, lowest_cycles, usual_domain
 
 Factory = Callable[[float], nn.Module]
 """Builds a network whose frequencies a number sets."""
@@ -69,7 +70,7 @@ class OwnNetwork:
     Attributes:
         library: The convention.
         domain: The range.
-        sets_activation: Whether its number is the frequency of an activation.
+        activation: The activation whose frequency its number is, if it is one.
     """
 
     def __init__(
@@ -88,10 +89,12 @@ class OwnNetwork:
             )
         self._factory, self._signal, self.library = factory, signal, library
         self.domain = domain or usual_domain(library, "domain")
+        axes = len(signal.geometry.extent)
         # Refuses a range that is none.
-        units.convert(1.0, library, library, self.domain, self.domain)
+        units.convert(1.0, library, library, self.domain, self.domain, axes)
         kind = find_convention(library).kind
-        self._whole, self.sets_activation = kind.whole, kind.of_activation
+        self._whole, self._lowest = kind.whole, lowest_cycles(library, self.domain, axes)
+        self.activation = None if kind.activation is None else Activation(kind.activation)
         self._checked = False
 
     def value(self, bandwidth: tuple[float, ...]) -> float:
@@ -100,14 +103,38 @@ class OwnNetwork:
         Args:
             bandwidth: Per axis, in cycles per unit of the signal; the network has the same cycles per extent on all.
         """
-        extent = self._signal.geometry.extent
-        cycles = math.exp(sum(math.log(b * e) for b, e in zip(bandwidth, extent, strict=True)) / len(extent))
-        value = units.convert(cycles, "bandwidth", self.library, (0, 1), self.domain, len(extent))
+        cycles = self._cycles(bandwidth)
+        value = units.convert(cycles, "bandwidth", self.library, (0, 1), self.domain, len(bandwidth))
         return float(round(value)) if self._whole else value
+
+    def _cycles(self, bandwidth: tuple[float, ...]) -> float:
+        """The geometric mean over axes of the cycles per extent of a bandwidth."""
+        extent = self._signal.geometry.extent
+        return math.exp(sum(math.log(b * e) for b, e in zip(bandwidth, extent, strict=True)) / len(extent))
 
     def setting(self, bandwidth: tuple[float, ...]) -> NetworkSetting:
         """Return the number for a bandwidth with what it refers to."""
         return NetworkSetting(self.value(bandwidth), self.library, self.domain)
+
+    def reached(self, ladder: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
+        """Return the bandwidths that numbers of the convention reach.
+
+        Args:
+            ladder: Ascending bandwidths.
+
+        Raises:
+            InputError: If there are none.
+        """
+        above = [bandwidth for bandwidth in ladder if self._cycles(bandwidth) > self._lowest]
+        if not above:
+            highest = self._cycles(ladder[-1])
+            raise InputError(
+                f"a number that reaches the bandwidths to compare, of up to {highest:.3g} cycles per extent",
+                f"that of {self.library!r}, which begins at {self._lowest:.3g}",
+                "pass the factor of the first layer instead, or more samples",
+                "library",
+            )
+        return above
 
     def distinct(self, ladder: list[tuple[float, ...]]) -> list[tuple[float, ...]]:
         """Return the bandwidths whose numbers differ; whole numbers are the same for several.

@@ -30,7 +30,15 @@ from overtone.planning._held_out import MIN_SAMPLES, ensure_held_out, expected_p
 from overtone.planning._labels import ClassPlan, LabelCandidates, indicators, is_labelled, plan_labels
 from overtone.planning._own_network import Factory, OwnNetwork
 from overtone.planning._plan import Alternative, Plan, is_recommended, make_plan, outcome_reasons
-from overtone.planning._ranking import FOURIER, GABOR, LOCALISED, OF_ACTIVATIONS, OWN, PERIODIC, ranking_of
+from overtone.planning._ranking import (
+    FOURIER,
+    GABOR,
+    LOCALISED,
+    OF_ACTIVATIONS,
+    OWN,
+    Ranking,
+    ranking_of,
+)
 from overtone.planning._reasons import Reason, ReasonCode
 from overtone.planning._run_size import LEARNING_RATE, STEPS, Budget, RunSize, run_size, step_seconds
 from overtone.planning._scan import measure_noise
@@ -139,8 +147,9 @@ def plan(
         network: A network of the caller: a function from a number in the library's convention to a `torch.nn.Module`,
             which takes coordinates of which every axis fills `domain` and returns normalised values. The answer is
             `Plan.setting`. Of labels it returns one logit per class.
-        library: The convention of that number, a key of `units.CONVENTIONS`: "siren" for omega_0, "tancik" for sigma,
-            "nerf" for octaves; "bandwidth" for cycles per unit of the coordinates.
+        library: The convention of that number, a key of `units.CONVENTIONS`: "siren" for omega_0, "finer", "wire" and
+            "gauss" for those networks, "tancik" for sigma, "nerf" for octaves; "bandwidth" for cycles per unit of the
+            coordinates.
         domain: Range of the coordinates; the library's usual one if None.
         lr: Learning rate of Adam; that of the budget if None.
         seed: Seeds frequencies and the held-out samples.
@@ -239,10 +248,7 @@ def plan_model(
     shapes = context.ladder
     if ranking in OF_ACTIVATIONS:
         # An activation has one frequency for all axes.
-        shapes = context.ladder[: context.rungs]
-    if ranking in (LOCALISED, GABOR):
-        lower = [tuple(part * b for b in shapes[0]) for part in (1 / 4, 1 / 2)]
-        shapes = [*lower, *shapes]
+        shapes = _with_lower(context.ladder[: context.rungs], ranking)
     elif ranking.is_fixed:
         shapes = [context.cells]
     ladder = [(kind, bandwidth) for bandwidth in shapes]
@@ -294,8 +300,12 @@ def _plan_own(
 ) -> Plan:
     """Plan for a network of the caller, whose sizes and kind are not known."""
     context = _context(signal.geometry, signal, None)
-    middle = context.ladder[min(2, context.rungs - 1)]
-    field = factory.build(middle, seed)
+    # Nothing is known of a network but what its number is said to mean.
+    ranking = OWN
+    if factory.activation is not None:
+        ranking = ranking_of(ModelConfig(EncodingKind.NONE, activation=(factory.activation,)))
+    ladder = factory.reached(_with_lower(context.ladder[: context.rungs], ranking))
+    field = factory.build(ladder[min(2, len(ladder) - 1)], seed)
     steps = budget.steps or STEPS
     if budget.seconds is not None:
         steps = _affordable(field, split or signal, budget, torch.device(device))
@@ -312,15 +322,13 @@ def _plan_own(
     def build(entry: Entry, seed: int) -> Field:
         return factory.build(entry[1], seed)
 
-    # Nothing is known of a network but what its number is said to mean.
-    ranking = PERIODIC if factory.sets_activation else OWN
     comparison = BandwidthComparison(split, build, ranking, training, choose, seed, device)
     if not comparison.varies:
         reasons = [*context.reasons, Reason(ReasonCode.CONSTANT_HELD_OUT)]
         return make_plan(
             EncodingKind.NONE, context.estimate, size, reasons, setting=factory.setting(context.estimate)
         )
-    result = comparison.compare([(None, b) for b in factory.distinct(context.ladder[: context.rungs])])
+    result = comparison.compare([(None, bandwidth) for bandwidth in factory.distinct(ladder)])
     explained = 1 - result.error / result.baseline
     worthwhile = is_recommended(explained, result.held_out)
     setting = factory.setting(result.chosen.bandwidth)
@@ -342,6 +350,13 @@ def _plan_own(
         trial_steps=result.trial_steps,
         setting=setting,
     )
+
+
+def _with_lower(ladder: list[tuple[float, ...]], ranking: Ranking) -> list[tuple[float, ...]]:
+    """A ladder that begins two octaves lower for localised activations, whose layers multiply frequencies most."""
+    if ranking not in (LOCALISED, GABOR):
+        return ladder
+    return [*(tuple(part * b for b in ladder[0]) for part in (1 / 4, 1 / 2)), *ladder]
 
 
 def _plan_labels(
@@ -366,6 +381,7 @@ def _plan_labels(
     ladder = _context(made.geometry, made, None).ladder
     if network is not None:
         factory = OwnNetwork(network, made, *options)
+        ladder = factory.reached(ladder)
         if budget.seconds is not None:
             steps = _affordable(factory.build(ladder[0], seed), made, budget, torch.device(device))
             training = replace(training, steps=steps)

@@ -242,6 +242,9 @@ def sine_omega(bandwidth: float, inputs: int) -> float:
     return positive(bandwidth, "bandwidth") / sine_bandwidth(1.0, inputs)
 
 
+_SMALL = 1e-6
+"""A bound of biases that is as good as 0."""
+
 Array = NDArray[np.float64]
 Density = Callable[[Array], Array]
 
@@ -397,6 +400,82 @@ def finer_bandwidth(omega: float, bias: float, inputs: int) -> float:
     """
     quantile = _finer_quantile(positive(bias, "bias"), _whole(inputs, "inputs", 1))
     return positive(omega, "omega") * quantile / (2 * math.pi)
+
+
+def _finer_share(frequency: float, bias: float, inputs: int) -> float:
+    """Share of w (1 + 2 |w x + b|) below a frequency, for the law of `finer_bandwidth`.
+
+    For a fixed w the sum of two uniform numbers has a trapezoid as density, so that only w is left to integrate over.
+    """
+    w = (np.arange(4096) + 0.5) / 4096 / inputs
+    largest = np.clip((frequency / w - 1) / 2, 0, None)
+    narrow, broad = np.minimum(w, bias), np.maximum(w, bias)
+    slope = 1 - np.square(np.clip(broad + narrow - largest, 0, None)) / (4 * narrow * broad)
+    return float(np.where(largest <= broad - narrow, largest / broad, slope).mean())
+
+
+def _solve(increasing: Callable[[float], float], target: float, low: float, high: float) -> float:
+    """Return where an increasing function of a positive number reaches a value, by bisection of the logarithm."""
+    for _ in range(60):
+        middle = math.sqrt(low * high)
+        low, high = (middle, high) if increasing(middle) < target else (low, middle)
+    return math.sqrt(low * high)
+
+
+def _reachable(bandwidth: float, lowest: float, fixed: str) -> float:
+    """Return a bandwidth that lies above the lowest of a first layer whose other number is fixed."""
+    if positive(bandwidth, "bandwidth") <= lowest:
+        raise InputError(
+            f"a bandwidth above {lowest:.3g} cycles per unit, the lowest that {fixed} allows",
+            f"{bandwidth:.3g}",
+            "pass a higher bandwidth, or convert to the factor of the first layer instead",
+            "bandwidth",
+        )
+    return bandwidth
+
+
+def lowest_finer_bandwidth(omega: float, inputs: int) -> float:
+    """Return the bandwidth of a first FINER layer whose biases are 0."""
+    return finer_bandwidth(omega, _SMALL, inputs)
+
+
+def finer_bias(bandwidth: float, omega: float, inputs: int) -> float:
+    """Return the bound of the biases of a first FINER layer with a bandwidth, the inverse of `finer_bandwidth`.
+
+    Args:
+        bandwidth: In cycles per unit.
+        omega: In radians per unit of z.
+        inputs: n, the number of coordinates.
+
+    Raises:
+        InputError: If `bandwidth` is below that of biases of 0, or a number is out of its range.
+    """
+    reached = _reachable(bandwidth, lowest_finer_bandwidth(omega, inputs), f"omega = {omega:g}")
+    frequency = reached * 2 * math.pi / omega
+    # The bandwidth is at most that of w = 1 / n and |b| = k; a tenth of all |b| exceed 0.9 k.
+    highest = max(1.0, frequency * inputs) * 10
+    return _solve(lambda k: -_finer_share(frequency, k, inputs), -BANDWIDTH_SHARE, _SMALL, highest)
+
+
+def lowest_wavelet_bandwidth(omega: float, inputs: int) -> float:
+    """Return the bandwidth of a first layer of complex Gabor waves whose envelopes are flat."""
+    return BANDWIDTH_SHARE * positive(omega, "omega") / (2 * math.pi) * _largest_slope(inputs)
+
+
+def wavelet_scale(bandwidth: float, omega: float, inputs: int) -> float:
+    """Return the scale of a first layer of complex Gabor waves with a bandwidth, the inverse of `wavelet_bandwidth`.
+
+    Args:
+        bandwidth: In cycles per unit.
+        omega: In radians per unit of z.
+        inputs: n, the number of coordinates.
+
+    Raises:
+        InputError: If `bandwidth` is below that of flat envelopes, or a number is out of its range.
+    """
+    reached = _reachable(bandwidth, lowest_wavelet_bandwidth(omega, inputs), f"omega = {omega:g}")
+    highest = reached / gauss_bandwidth(1.0, inputs)
+    return _solve(lambda s: wavelet_bandwidth(omega, s, inputs), reached, highest * 1e-3, highest * 1.1)
 
 
 def weighted_bandwidth(frequencies: ArrayLike, power: ArrayLike) -> float:

@@ -9,14 +9,21 @@ from typing import overload
 
 from overtone.errors import InputError
 from overtone.units._bandwidth import (
+    finer_bandwidth,
+    finer_bias,
+    gauss_bandwidth,
     gaussian_bandwidth,
     gaussian_sigma,
     log_linear_bandwidth,
     log_linear_scale,
+    lowest_finer_bandwidth,
+    lowest_wavelet_bandwidth,
     octave_bandwidth,
     octave_count,
     sine_bandwidth,
     sine_omega,
+    wavelet_bandwidth,
+    wavelet_scale,
 )
 from overtone.units._frequency import positive
 
@@ -30,17 +37,21 @@ class _SettingKind:
         bandwidth: Function from (value, number of coordinates or None) to the bandwidth in native frequency.
         value: Function from (bandwidth in native frequency, number of coordinates or None) to the value; the smallest
             sufficient one if values are integers.
-        rescaled: Function from (value, factor) to the value for which every frequency is multiplied by the factor.
+        rescaled: Function from (value, factor) to the value for which every frequency is multiplied by the factor; None
+            if there is none.
         whole: Whether its values are whole numbers.
-        of_activation: Whether it is the frequency of an activation, which the layers behind multiply.
+        activation: Name of the activation whose frequencies it sets; None for those of an encoding.
+        lowest: Function from the number of coordinates to the bandwidth in native frequency that all values exceed;
+            None where they reach every one.
     """
 
     name: str
     bandwidth: Callable[[float, int | None], float]
     value: Callable[[float, int | None], float]
-    rescaled: Callable[[float, float], float]
+    rescaled: Callable[[float, float], float] | None
     whole: bool = False
-    of_activation: bool = False
+    activation: str | None = None
+    lowest: Callable[[int | None], float] | None = None
 
 
 def _times(value: float, factor: float) -> float:
@@ -66,7 +77,7 @@ def _octaves_up(value: float, factor: float) -> float:
 def _coordinates(inputs: int | None) -> int:
     if inputs is None:
         raise InputError(
-            "the number of coordinates, by which the bandwidth of a sine layer is divided",
+            "the number of coordinates, with which the bandwidth of a first layer falls",
             "none",
             "pass inputs=2 for an image, inputs=1 for a recording",
             "inputs",
@@ -112,9 +123,77 @@ _OMEGA = _SettingKind(
     bandwidth=lambda value, inputs: sine_bandwidth(value, _coordinates(inputs)),
     value=lambda bandwidth, inputs: sine_omega(bandwidth, _coordinates(inputs)),
     rescaled=_times,
-    of_activation=True,
+    activation="sine",
 )
 """omega_0 of sin(omega_0 (W v + b)), W ~ U(-1/n, 1/n) over n coordinates."""
+
+FINER_OMEGA, WIRE_OMEGA, WIRE_RATIO = 30.0, 20.0, 1.5
+"""The factors beside which FINER's biases and WIRE's scale are the number, and WIRE's scale over omega_0 where that is:
+FINER's default, and omega_0 = 20 with a scale of 30, with which WIRE's authors represent images."""
+
+
+def _proportional(name: str, bandwidth: Callable[[float, int], float], activation: str) -> _SettingKind:
+    """A factor of a first layer to which all of its frequencies are proportional."""
+    return _SettingKind(
+        name,
+        bandwidth=lambda value, inputs: bandwidth(positive(value, "value"), _coordinates(inputs)),
+        value=lambda b, inputs: positive(b, "bandwidth") / bandwidth(1.0, _coordinates(inputs)),
+        rescaled=_times,
+        activation=activation,
+    )
+
+
+_FINER_OMEGA = _proportional(
+    "factor inside the first sine of growing frequency",
+    # Where `first_bias_scale` is left out, biases have PyTorch's default initialisation.
+    lambda value, inputs: finer_bandwidth(value, 1 / math.sqrt(inputs), inputs),
+    "finer",
+)
+"""omega of sin(omega (|z| + 1) z), z = W v + b, W ~ U(-1/n, 1/n), b ~ U(-1/sqrt(n), 1/sqrt(n))."""
+
+_FINER_BIAS = _SettingKind(
+    "bound of the first biases",
+    bandwidth=lambda value, inputs: finer_bandwidth(FINER_OMEGA, value, _coordinates(inputs)),
+    value=lambda bandwidth, inputs: finer_bias(bandwidth, FINER_OMEGA, _coordinates(inputs)),
+    rescaled=None,
+    activation="finer",
+    lowest=lambda inputs: lowest_finer_bandwidth(FINER_OMEGA, _coordinates(inputs)),
+)
+"""k of the same with b ~ U(-k, k) at omega = 30."""
+
+_WIRE_OMEGA = _proportional(
+    "factor of the first complex Gabor waves",
+    lambda value, inputs: wavelet_bandwidth(value, WIRE_RATIO * value, inputs),
+    "complex-gabor",
+)
+"""omega_0 of exp(i omega_0 z - (1.5 omega_0 z)^2), z = W v + b, with PyTorch's default initialisation."""
+
+_WIRE_SCALE = _SettingKind(
+    "inverse width of the first complex Gabor waves",
+    bandwidth=lambda value, inputs: wavelet_bandwidth(WIRE_OMEGA, value, _coordinates(inputs)),
+    value=lambda bandwidth, inputs: wavelet_scale(bandwidth, WIRE_OMEGA, _coordinates(inputs)),
+    rescaled=None,
+    activation="complex-gabor",
+    lowest=lambda inputs: lowest_wavelet_bandwidth(WIRE_OMEGA, _coordinates(inputs)),
+)
+"""scale of the same at omega_0 = 20."""
+
+_GAUSS_SCALE = _proportional("inverse width of the first Gaussians", gauss_bandwidth, "gauss")
+"""s of exp(-(s z)^2), z = W v + b, with PyTorch's default initialisation."""
+
+_GAUSS_WIDTH = _SettingKind(
+    "width of the first Gaussians",
+    # exp(-z^2 / (2 a^2)) is exp(-(s z)^2) with s = 1 / (sqrt(2) a).
+    bandwidth=lambda value, inputs: (
+        gauss_bandwidth(1.0, _coordinates(inputs)) / (math.sqrt(2) * positive(value, "value"))
+    ),
+    value=lambda bandwidth, inputs: (
+        gauss_bandwidth(1.0, _coordinates(inputs)) / (math.sqrt(2) * positive(bandwidth, "bandwidth"))
+    ),
+    rescaled=lambda value, factor: positive(value, "value") / factor,
+    activation="gauss",
+)
+"""a of exp(-z^2 / (2 a^2)), z = W v + b, with PyTorch's default initialisation."""
 
 
 _UNIT_INTERVAL = (0.0, 1.0)
@@ -132,12 +211,15 @@ class Convention:
             1/(2 pi) with neither.
         domain: Range to which its examples scale coordinates; None for coordinates in the user's unit.
         formula: The features, with v the coordinate.
+        unit_range: Whether its bandwidth is known for coordinates in [-1, 1] or [0, 1] alone, because frequencies
+            grow with the coordinates.
     """
 
     kind: _SettingKind
     cycles: float
     domain: tuple[float, float] | None
     formula: str
+    unit_range: bool = False
 
 
 CONVENTIONS: dict[str, Convention] = {
@@ -169,8 +251,37 @@ CONVENTIONS: dict[str, Convention] = {
     "siren-pytorch": Convention(
         _OMEGA, 1.0, _SYMMETRIC_INTERVAL, "sin(w0_initial (W v + b)), W ~ U(-1/n, 1/n)"
     ),
+    "finer": Convention(
+        _FINER_OMEGA,
+        1.0,
+        _SYMMETRIC_INTERVAL,
+        "sin(first_omega_0 (|z| + 1) z), z = W v + b, W ~ U(-1/n, 1/n), first_bias_scale left out",
+        unit_range=True,
+    ),
+    "finer-bias": Convention(
+        _FINER_BIAS,
+        1.0,
+        _SYMMETRIC_INTERVAL,
+        "sin(30 (|z| + 1) z), z = W v + b, W ~ U(-1/n, 1/n), b ~ U(-k, k), k = first_bias_scale",
+        unit_range=True,
+    ),
+    "wire": Convention(
+        _WIRE_OMEGA,
+        1.0,
+        _SYMMETRIC_INTERVAL,
+        "exp(i first_omega_0 z - |scale z|^2), scale = 1.5 first_omega_0",
+    ),
+    "wire-scale": Convention(
+        _WIRE_SCALE, 1.0, _SYMMETRIC_INTERVAL, "exp(20 i z - |scale z|^2), first_omega_0 = 20"
+    ),
+    "gauss": Convention(_GAUSS_SCALE, 1.0, _SYMMETRIC_INTERVAL, "exp(-(scale z)^2), z = W v + b"),
+    "gauss-width": Convention(_GAUSS_WIDTH, 1.0, _SYMMETRIC_INTERVAL, "exp(-z^2 / (2 a^2)), z = W v + b"),
 }
-"""Convention by name. "ffn" is another name of "tancik"."""
+"""Convention by name. "ffn" is another name of "tancik". Those of activations are of the first layer.
+
+FINER: Liu et al. 2024, section 3, and the authors' models.py. WIRE: Saragadam et al. 2023, section 3, and the authors'
+modules/wire.py; both have the Gaussian with a scale. With a width it is in Ramasinghe & Lucey 2022, table 1.
+"""
 
 _ALIASES = {"ffn": "tancik"}
 
@@ -212,14 +323,14 @@ def convert(
         to: The library of the result, a key of `units.CONVENTIONS`.
         domain: Range of the coordinates with the value; by default the library's usual range.
         to_domain: Range of the coordinates with the result; by default the library's usual range.
-        inputs: Number of coordinates; required between a sine factor and another kind of setting.
+        inputs: Number of coordinates; required between the factor of an activation and another kind of setting.
 
     Returns:
         The setting in the convention `to`.
 
     Raises:
-        InputError: If a name is unknown, the value is not positive and finite, a range is empty or missing, or
-            `inputs` is missing.
+        InputError: If a name is unknown, the value is not positive and finite, a range is empty or missing, `inputs` is
+            missing, no value of the target reaches a bandwidth so low, or the bandwidth is not known on the range.
 
     Example:
         >>> from overtone import units
@@ -227,11 +338,11 @@ def convert(
         3.1831
     """
     source, target = find_convention(of), find_convention(to)
-    source_length = _length(domain or usual_domain(of, "domain"), "domain")
-    target_length = _length(to_domain or usual_domain(to, "to_domain"), "to_domain")
+    source_length = _length(domain or usual_domain(of, "domain"), "domain", source)
+    target_length = _length(to_domain or usual_domain(to, "to_domain"), "to_domain", target)
     # Native frequency times its cycles times the length of the range are cycles across the samples.
     factor = source.cycles * source_length / (target.cycles * target_length)
-    if source.kind is target.kind:
+    if source.kind is target.kind and source.kind.rescaled is not None:
         return source.kind.rescaled(value, factor)
     return target.kind.value(source.kind.bandwidth(value, inputs) * factor, inputs)
 
@@ -261,10 +372,32 @@ def usual_domain(library: str, argument: str = "") -> tuple[float, float] | None
     return domain
 
 
-def _length(domain: tuple[float, float], argument: str) -> float:
-    """Return the length of a coordinate range."""
+def lowest_cycles(library: str, domain: tuple[float, float], inputs: int) -> float:
+    """Return the bandwidth in cycles across the samples that all values of a convention exceed, 0 if there is none.
+
+    Args:
+        library: A key of `CONVENTIONS`.
+        domain: Range of the coordinates.
+        inputs: Number of coordinates.
+    """
+    convention = find_convention(library)
+    lowest = convention.kind.lowest
+    if lowest is None:
+        return 0.0
+    return lowest(inputs) * convention.cycles * _length(domain, "domain", convention)
+
+
+def _length(domain: tuple[float, float], argument: str, convention: Convention) -> float:
+    """Return the length of a coordinate range for which a convention's bandwidth is known."""
     if len(domain) != 2 or not all(map(math.isfinite, domain)) or domain[0] >= domain[1]:
         raise InputError(
             "a range (low, high) with low below high", repr(domain), f"pass {argument}=(low, high)", argument
+        )
+    if convention.unit_range and tuple(domain) not in (_SYMMETRIC_INTERVAL, _UNIT_INTERVAL):
+        raise InputError(
+            "coordinates from -1 to 1 or from 0 to 1, for which the law of FINER's first layer is known",
+            f"{domain[0]:g} to {domain[1]:g}",
+            f"scale the coordinates, and pass {argument}=(-1, 1) or {argument}=(0, 1)",
+            argument,
         )
     return domain[1] - domain[0]
