@@ -29,10 +29,10 @@ def told(text: str) -> dict[str, set[str]]:
     ):
         found[f"PSNR, {samples}"].add(level)
     for samples, level in re.findall(
-        rf"PSNR, (the clean reference at [a-z-]+ samples|training samples|held-out samples|all samples)\n{LEVEL}",
+        rf"PSNR, (clean reference at [a-z-]+ samples|training samples|held-out samples|all samples)\n{LEVEL}",
         text,
     ):
-        found[f"PSNR, {samples}"].add(level)
+        found[f"PSNR, {'the ' * samples.startswith('clean')}{samples}"].add(level)
     for step, level in re.findall(rf"Step ([\d,]+) ?\n?PSNR {LEVEL} over all samples", text):
         found[f"PSNR of step {step}, over all samples"].add(level)
     for step, level in re.findall(rf"at step ([\d,]+) the prediction reaches {LEVEL} PSNR over all", flat):

@@ -117,10 +117,13 @@ class LearningOrder(Plot):
         fig.update_xaxes(style.step_axis(d.step.values, edges=x))
         fig.update_yaxes(_frequency_axis(d))
         fig.update_layout(margin_t=12)
-        if d.attrs["nyquist"] and y[0] < d.attrs["nyquist"] < y[-1] * 1.001:
-            style.horizontal(fig, d.attrs["nyquist"], "Nyquist")
-        if d.attrs["noise_crossing"]:
-            style.horizontal(fig, d.attrs["noise_crossing"], "more noise than signal above", "left")
+        nyquist, crossing = d.attrs["nyquist"], d.attrs["noise_crossing"]
+        if nyquist and y[0] < nyquist < y[-1] * 1.001:
+            # Close labels would overlap on narrow screens; the corner beyond Nyquist has room for one.
+            close = bool(crossing) and nyquist < 1.5 * crossing and y[-1] > 1.3 * nyquist
+            style.horizontal(fig, nyquist, "Nyquist", above=close)
+        if crossing:
+            style.horizontal(fig, crossing, "more noise than signal above", "left")
         if d.attrs["best_step"] and d.attrs["best_step"] < d.step.values[-1]:
             style.vertical(fig, d.attrs["best_step"], "best step")
         return fig

@@ -146,11 +146,11 @@ def vertical(fig: go.Figure, at: float, label: str, **subplot: Any) -> None:
     _label(fig, label, float(np.log10(at)), 0.0, "left" if left else "right", "bottom", yref="y domain")
 
 
-def horizontal(fig: go.Figure, at: float, label: str, side: str = "right") -> None:
-    """Draw a dashed line at y = `at` (as data, also on a logarithmic axis), labelled at `side`."""
+def horizontal(fig: go.Figure, at: float, label: str, side: str = "right", above: bool = False) -> None:
+    """Draw a dashed line at y = `at` (as data, also on a logarithmic axis), labelled at `side`, below it or above."""
     fig.add_hline(y=at, line={"dash": "dash", "width": 1.5, "color": "#d9542b"})
     x = 1.0 if side == "right" else 0.0
-    _label(fig, label, x, float(np.log10(at)), side, "top", xref="x domain")
+    _label(fig, label, x, float(np.log10(at)), side, "bottom" if above else "top", xref="x domain")
 
 
 def _label(fig: go.Figure, label: str, x: float, y: float, xanchor: str, yanchor: str, **refs: str) -> None:

@@ -65,7 +65,8 @@ def _figure(entries: Sequence[Mapping[str, Any]], unit: str) -> go.Figure:
             marker={"size": 8, "symbol": symbol, "color": colour},
             hovertemplate=f"%{{customdata}} {unit}, {name}: %{{y:.1f}} dB<extra></extra>",
         )
-    figure.update_xaxes(type="log", dtick="D2", title=f"bandwidth ({unit})")
+    middles = [_middle(entry) for entry in entries]
+    figure.update_xaxes(style.log_axis(min(middles), max(middles), f"Bandwidth ({unit})", 0.05))
     figure.update_yaxes(title="PSNR on held-out samples (dB)")
     for entry in entries:
         if entry.get("chosen"):
@@ -75,13 +76,15 @@ def _figure(entries: Sequence[Mapping[str, Any]], unit: str) -> go.Figure:
 
 def _caption(entries: Sequence[Mapping[str, Any]], spent: Any, steps: Any) -> str:
     tried = [entry for entry in entries if entry.get("trial_steps")]
-    text = f"{plural(len(entries), 'bandwidth')} compared before training, {count(len(tried))} of them by a short run"
+    text = f"{plural(len(entries), 'bandwidth')} compared before training, {count(len(tried))} of them by short training"
     if isinstance(spent, int) and spent and isinstance(steps, int) and steps:
-        text += f"; the short runs took {plural(spent, 'step')} in all, {percent(spent / steps)} of the run"
+        text += f"; these took {plural(spent, 'step')} in all, {percent(spent / steps)} of the run"
     further = ""
     if any(entry.get("outlook_psnr") is not None for entry in entries):
-        further = " Triangles extrapolate a short run by regression with the tangent kernel at its end."
-    return f"{text}. A bandwidth per axis lies at its mean. Bars are two standard errors.{further}"
+        further = " Triangles extrapolate a short training by regression with the tangent kernel at its end."
+    return (
+        f"{text}. A bandwidth per axis is drawn at its geometric mean. Bars are two standard errors.{further}"
+    )
 
 
 def _table(entries: Sequence[Mapping[str, Any]], unit: str) -> TableBlock:
@@ -98,7 +101,7 @@ def _table(entries: Sequence[Mapping[str, Any]], unit: str) -> TableBlock:
         for entry in sorted(entries, key=_middle)
     ]
     more = ["Extrapolated (dB)"] if further else []
-    head = (f"Bandwidth ({unit})", "Regression (dB)", "Short run (dB)", *more, "Its steps", "")
+    head = (f"Bandwidth ({unit})", "Regression (dB)", "Short training (dB)", *more, "Its steps", "")
     return TableBlock("Every bandwidth that was compared, as a table", rows, head, numeric=True, folded=True)
 
 

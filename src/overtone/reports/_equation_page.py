@@ -55,7 +55,7 @@ def equation_tiles(facts: Mapping[str, Any]) -> list[Tile]:
     if network.get("held_out") is not None:
         tiles.append(Tile("Held-out residual", number(float(network["held_out"]), 2)))
     if kernel.get("held_out") is not None:
-        tiles.append(Tile("Of the kernel solution", number(float(kernel["held_out"]), 2)))
+        tiles.append(Tile("Held-out residual, kernel solution", number(float(kernel["held_out"]), 2)))
     tiles.append(Tile("Points trained on", count(int(facts["functionals"]["train"]))))
     return tiles
 

@@ -72,7 +72,7 @@ def residual_page(records: Mapping[str, xr.Dataset], title: str, snapshots: Sequ
     first = clean[terms[0]]
     last = int(first.step[-1])
     facts = equation_facts(first)
-    tiles = [Tile(f"Left of {name}", percent(left[name])) for name in terms if np.isfinite(left[name])]
+    tiles = [Tile(f"Residual left, {name}", percent(left[name])) for name in terms if np.isfinite(left[name])]
     tiles += [Tile("Steps", count(last)), Tile("Terms", count(len(terms)))]
     if facts is not None:
         tiles = [*equation_tiles(facts), *tiles]

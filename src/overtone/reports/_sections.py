@@ -264,7 +264,10 @@ def _unmeasured(rows: UnmeasuredRows) -> str:
 
 
 def _numbers(record: xr.Dataset, findings: Findings) -> list[Tile]:
-    out = [Tile(f"PSNR, {level_samples(level)}", decibels(level.psnr)) for level in metrics.levels(record)]
+    out = [
+        Tile(f"PSNR, {level_samples(level).removeprefix('the ')}", decibels(level.psnr))
+        for level in metrics.levels(record)
+    ]
     out += _of_labels(record)
     if findings.step < findings.last:
         out.append(Tile("Step of the restored network", count(findings.step)))
