@@ -76,7 +76,7 @@ def _figure(entries: Sequence[Mapping[str, Any]], unit: str) -> go.Figure:
 
 def _caption(entries: Sequence[Mapping[str, Any]], spent: Any, steps: Any) -> str:
     tried = [entry for entry in entries if entry.get("trial_steps")]
-    text = f"{plural(len(entries), 'bandwidth')} compared before training, {count(len(tried))} of them by short training"
+    text = f"{plural(len(entries), 'bandwidth')} compared before training, {count(len(tried))} by a short training"
     if isinstance(spent, int) and spent and isinstance(steps, int) and steps:
         text += f"; these took {plural(spent, 'step')} in all, {percent(spent / steps)} of the run"
     further = ""

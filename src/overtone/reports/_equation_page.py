@@ -56,7 +56,7 @@ def equation_tiles(facts: Mapping[str, Any]) -> list[Tile]:
         tiles.append(Tile("Held-out residual", number(float(network["held_out"]), 2)))
     if kernel.get("held_out") is not None:
         tiles.append(Tile("Held-out residual, kernel solution", number(float(kernel["held_out"]), 2)))
-    tiles.append(Tile("Points trained on", count(int(facts["functionals"]["train"]))))
+    tiles.append(Tile("Trained on", count(int(facts["functionals"]["train"])), "points"))
     return tiles
 
 

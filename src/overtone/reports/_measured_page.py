@@ -62,10 +62,10 @@ def measured_tiles(facts: Mapping[str, Any]) -> list[Tile]:
     if network.get("held_out") is not None:
         tiles.append(Tile("Held-out residual", number(float(network["held_out"]), 2)))
     functionals = facts["functionals"]
-    tiles.append(Tile("Measurements trained on", count(int(functionals.get("train") or 0))))
-    tiles.append(Tile("Measurements held out", count(int(functionals.get("held_out") or 0))))
+    tiles.append(Tile("Trained on", count(int(functionals.get("train") or 0)), "measurements"))
+    tiles.append(Tile("Held out", count(int(functionals.get("held_out") or 0)), "measurements"))
     if facts.get("noise"):
-        tiles.append(Tile("Noise of a measurement (std)", number(float(facts["noise"]), 2)))
+        tiles.append(Tile("Noise (std of a measurement)", number(float(facts["noise"]), 2)))
     return tiles
 
 
