@@ -186,7 +186,7 @@ def main() -> None:
         for seed in range(3)
     ]
     astronaut = replace(ot.signals.image(skimage.data.astronaut()), name="astronaut (from scikit-image)")
-    report = ot.fit(astronaut, folder / "astronaut", seconds=60, width=128, batch=4096)
+    report = ot.fit(astronaut, folder / "astronaut", steps=600, width=128, batch=4096)
     report.report()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(

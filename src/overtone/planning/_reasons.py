@@ -385,7 +385,7 @@ _WORDING: dict[ReasonCode, Callable[[Mapping[str, Any], str], str]] = {
         f"every axis, that is {number(v['value'])}."
     ),
     ReasonCode.NETWORK_PARAMETERS: lambda v, _: (
-        f"In the network's own parameters that is {v['module']}"
+        f"In the network's own parameters this is {v['module']}"
         f"{' in the first hidden layer' if v['activation'] else ''}, with coordinates from {v['domain'][0]:g} to "
         f"{v['domain'][1]:g} along the longest axis of each unit."
     ),

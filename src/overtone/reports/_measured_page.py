@@ -62,8 +62,8 @@ def measured_tiles(facts: Mapping[str, Any]) -> list[Tile]:
     if network.get("held_out") is not None:
         tiles.append(Tile("Held-out residual", number(float(network["held_out"]), 2)))
     functionals = facts["functionals"]
-    tiles.append(Tile("Trained on", count(int(functionals.get("train") or 0)), "measurements"))
-    tiles.append(Tile("Held out", count(int(functionals.get("held_out") or 0)), "measurements"))
+    tiles.append(Tile("Trained on", count(int(functionals.get("train") or 0))))
+    tiles.append(Tile("Held out", count(int(functionals.get("held_out") or 0))))
     if facts.get("noise"):
         tiles.append(Tile("Noise (std of a measurement)", number(float(facts["noise"]), 2)))
     return tiles
