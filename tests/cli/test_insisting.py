@@ -127,3 +127,13 @@ def test_a_run_is_interrupted_at_any_moment(tmp_path, moment):
     assert child.returncode == 130
     assert "Traceback" not in err
     assert "overtone: interrupted" in err
+
+
+def test_threads_sleep_while_they_wait_unless_the_environment_says_otherwise(monkeypatch):
+    monkeypatch.delitem(sys.modules, "torch", raising=False)
+    monkeypatch.setenv("OMP_WAIT_POLICY", "ACTIVE")
+    overtone.cli.sleep_while_waiting()
+    assert os.environ["OMP_WAIT_POLICY"] == "ACTIVE"
+    monkeypatch.delenv("OMP_WAIT_POLICY")
+    overtone.cli.sleep_while_waiting()
+    assert os.environ.pop("OMP_WAIT_POLICY") == "PASSIVE"

@@ -8,6 +8,7 @@ import overtone as ot
 from overtone import planning, records, signals
 from overtone.fitting import MonitorConfig
 from overtone.fitting import _predict as predicting
+from overtone.fitting._monitor import plan_monitor
 
 N = 96
 Y, X = np.mgrid[:N, :N] / N
@@ -125,3 +126,14 @@ def test_the_measured_grid_is_told_in_the_record(tmp_path):
     assert not where["measured_whole"]
     assert spread["tiles"] * np.prod(spread["tile_shape"]) + spread["samples"] < 1.2 * 4096
     assert torch.is_tensor(run.predict())
+
+
+@pytest.mark.parametrize(
+    ("side", "steps", "count"), [(64, 400, 5), (512, 900, 1), (512, 100, 0), (512, 2000, 2), (512, 20000, 5)]
+)
+def test_snapshots_cost_a_tenth_of_the_training_at_most(side, steps, count):
+    grid = signals.array(np.eye(side), spacing=1.0).geometry
+    taken = plan_monitor(grid, steps, 1024).snapshots
+    assert len(taken) == count
+    cost = len(taken) * side**2 / 3
+    assert cost <= 0.1 * steps * 1024 or side < 256

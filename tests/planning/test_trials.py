@@ -67,3 +67,13 @@ def test_an_outlook_is_never_worse_than_the_trial():
     assert followed.outlook <= trial.error
     assert followed[:3] == trial[:3]
     assert runner(signal).extrapolate(field, trial._replace(error=0.0)).outlook == 0.0
+
+
+def test_many_held_out_samples_are_judged_by_some_of_them(monkeypatch):
+    signal = waves()
+    everything = runner(signal)
+    assert len(everything._judges) == len(signal.held_out_index)
+    monkeypatch.setattr("overtone.planning._trials.JUDGES", 7)
+    some = runner(signal)
+    assert len(some._judges) == len(some._truth) == 7
+    assert set(some._judges.tolist()) < set(signal.held_out_index.tolist())

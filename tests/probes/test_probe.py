@@ -233,3 +233,23 @@ def test_final_errors_of_a_large_signal_come_from_samples_drawn_at_random(tmp_pa
         standard_error = float(square.std()) / np.sqrt(len(index) * 0.75) * np.sqrt(0.25)
         assert drawn[name] == pytest.approx(exact[name], abs=5 * standard_error)
         assert drawn[name] != exact[name]
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_snapshot_with_errors_equals_both_by_themselves(tmp_path, monkeypatch, whole):
+    from overtone.probes.views import _grid as module
+
+    if not whole:
+        monkeypatch.setattr(module, "WHOLE_SNAPSHOT", 100)
+        monkeypatch.setattr(module, "PART_SNAPSHOT", 50)
+    signal = picture()
+    signal = signal.with_held_out(signals.masks.random(signal.geometry, 0.3, seed=1))
+    network = Frozen(picture(seed=1).values, signal.geometry)
+    with Probe(signal, network, tmp_path) as probe:
+        errors = probe.final_errors()
+        probe.snapshot(1)
+        assert probe.snapshot_and_errors(2) == errors
+    stored = records.snapshots(probe.path)
+    first, second = (stored.get("prediction", step) for step in (1, 2))
+    assert first.size < signal.values.numel() if not whole else first.size == signal.values.numel()
+    np.testing.assert_array_equal(first, second)

@@ -106,6 +106,28 @@ def test_time_budget_ends_training():
     assert rows[-1][3]
 
 
+@pytest.mark.parametrize(("seconds", "observed"), [(100.0, [0, 5, 6]), (None, [0, 1, 2, 3, 4, 5, 6])])
+def test_observing_takes_its_share_of_a_limit_in_seconds_and_no_more(monkeypatch, seconds, observed):
+    """By a clock on which an observation takes 20 s and each reading 2 s: 22 <= 10 + 0.3 * 42 after step 5."""
+    clock = [0.0]
+
+    def now():
+        clock[0] += 2.0
+        return clock[0]
+
+    monkeypatch.setattr("overtone._training._loop.time.perf_counter", now)
+    steps = []
+
+    def observe(step, *_):
+        steps.append(step)
+        clock[0] += 20.0
+
+    signal = tones()
+    options = TrainingConfig(steps=6, seconds=seconds)
+    train(field(signal), signal, options, observe, wants=lambda _: True)
+    assert steps == observed
+
+
 def test_learning_rate_follows_its_decay():
     _, rows, _ = run(tones(), TrainingConfig(steps=8, decay=Decay.COSINE, lr=0.1))
     expected = [0.1 * (1 + math.cos(math.pi * step / 8)) / 2 for step in range(8)]

@@ -128,6 +128,11 @@ CHECK_EVERY = 16
 """Steps between checks of the loss on a device for which a check has to wait."""
 
 
+OBSERVED_LIMIT, OBSERVED_ELAPSED = 0.1, 0.3
+"""Where seconds limit a training, what observing may take of the limit and of the seconds so far, together: beyond it
+observations between the first and the last are left out."""
+
+
 class Ending(Enum):
     """Why training ended."""
 
@@ -186,7 +191,8 @@ def train(
         signal: What to learn: samples, or a field known through functionals.
         options: Budget, optimizer and batches.
         observer: Called at step 0, after steps for which `wants` is true, and after the last step.
-        wants: Whether the observer is to be called after a step; other steps do not wait for the device.
+        wants: Whether the observer is to be called after a step; other steps do not wait for the device. Where seconds
+            limit the training and observing has taken more than its share of them, the step is left out.
         checkpoint: File of the checkpoint, if any: written at the beginning, then every half minute.
         resume: State to continue from.
         optimizer: An optimizer that a controller changes as well, by the `pace` of its groups; made from the options if
@@ -232,8 +238,10 @@ def train(
         began = saved = time.perf_counter()
         network.train()
         compute = _loss_function(network, batches, options, device, criterion)
+        observed = 0.0
         if resume is None:
             observer(0, math.nan, options.learning_rate, False)
+            observed = time.perf_counter() - began
             if checkpoint is not None:
                 _save(checkpoint, 0, 0.0, network, optimizer, batches, device, average)
         good, ending = step, _ending(options, step, spent, interrupt)
@@ -258,10 +266,11 @@ def train(
                 average.update(step)
             now = time.perf_counter()
             ending = _ending(options, step, spent + now - began, interrupt)
-            if ending is not None or wants(step):
+            if ending is not None or (wants(step) and observed <= _observable(options, now - began)):
                 used = optimizer.param_groups[0]["lr"]
                 if observer(step, loss.item(), used, ending is not None):
                     ending = ending or Ending.OBSERVER
+                observed += time.perf_counter() - now
             if checkpoint is not None and (ending is not None or now - saved > CHECKPOINT_SECONDS):
                 saved = now
                 _save(checkpoint, step, spent + now - began, network, optimizer, batches, device, average)
@@ -302,6 +311,14 @@ def _loss_function(
     # Compiled as a whole, so that encoding, network and loss are fused.
     compiled = torch.compile(loss) if options.compiles_on(device.type) else loss
     return lambda: compiled(*draw())
+
+
+def _observable(options: TrainingConfig, elapsed: float) -> float:
+    """Return the seconds that observing may have taken after so many of the session."""
+    # On a machine that is busy with other work a few observations can take all the time that a limit leaves.
+    return (
+        math.inf if options.seconds is None else OBSERVED_LIMIT * options.seconds + OBSERVED_ELAPSED * elapsed
+    )
 
 
 def _ending(options: TrainingConfig, step: int, seconds: float, interrupt: Interrupt) -> Ending | None:

@@ -24,6 +24,7 @@ from overtone.fitting._monitor import (
     make_view,
     plan_monitor,
     record_snapshot,
+    snapshot_and_errors,
 )
 from overtone.fitting._observed import train_observed
 from overtone.fitting._prepare import PreparedFit, prepare
@@ -316,9 +317,10 @@ def _train(
         if restores and stopping is not None:
             returned = stopping.restore() or outcome.step
             probe.annotate(**stopping.attributes(prepared.reasons))
-            if averaged or returned != outcome.step:
-                record_snapshot(signal.geometry, probe, returned)
-        errors = final_errors(signal.geometry, probe, signal, field)
+        if averaged or returned != outcome.step:
+            errors = snapshot_and_errors(signal.geometry, probe, signal, field, returned)
+        else:
+            errors = final_errors(signal.geometry, probe, signal, field)
         probe.annotate(
             kept=returned,
             final_errors=errors,

@@ -15,6 +15,7 @@ from overtone.errors import InputError
 from overtone.nn import Field
 from overtone.probes import LogSchedule, Probe, Spread, View, Window, views
 from overtone.probes._evaluator import chunk_size, predict_at
+from overtone.probes.views._grid import WHOLE_SNAPSHOT
 from overtone.signals import Geometry, Grid, Points, Signal
 from overtone.spectra import NoiseFloor
 
@@ -27,8 +28,11 @@ FORWARD_COST = 1 / 3
 MIN_SAMPLES = 4096
 """Samples of a grid that rows are measured on at least."""
 
-SNAPSHOT_SHARES = (0.005, 0.03, 0.15, 0.5)
-"""Shares of the run at which whole predictions are recorded, besides the beginning and the end."""
+SNAPSHOT_SHARES = (0.03, 0.15, 0.0, 0.005, 0.5)
+"""Shares of the run at which whole predictions are recorded, besides the end; the first ones where few can be paid."""
+
+SNAPSHOT_COST, CHEAP_SNAPSHOT = 0.1, 1 << 16
+"""Share of the training's arithmetic that they may cost together, of grids of more samples than this."""
 
 MAX_POINTS, MAX_TABLE_ROWS = 4096, 512
 """Scattered samples that are measured; rows of a table, whose neighbours have to be found."""
@@ -39,8 +43,9 @@ def plan_monitor(_: Geometry, _steps: int, _batch: int) -> MonitorConfig:
     """Decide what to measure so that it costs about a twentieth of the training.
 
     Scattered samples have neither a window nor snapshots. With R rows on W samples, R * W / 3 <= 0.05 * steps * batch;
-    at least 4,096 samples, spread over all of a grid that has more. The result depends on nothing but the arguments, so
-    that a resumed run is recorded as it began.
+    at least 4,096 samples, spread over all of a grid that has more. Whole predictions of a grid of more than 65,536
+    samples cost another tenth at most. The result depends on nothing but the arguments, so that a resumed run is
+    recorded as it began.
 
     Args:
         _: Geometry of the signal.
@@ -51,12 +56,17 @@ def plan_monitor(_: Geometry, _steps: int, _batch: int) -> MonitorConfig:
 
 
 @plan_monitor.register(Grid)
-def _(_: Grid, steps: int, batch: int) -> MonitorConfig:
+def _(grid: Grid, steps: int, batch: int) -> MonitorConfig:
     schedule = LogSchedule()
     samples = int(COST_SHARE * steps * batch / (FORWARD_COST * schedule.count(steps)))
+    count = len(SNAPSHOT_SHARES)
+    if grid.samples > CHEAP_SNAPSHOT:
+        size = min(grid.samples, WHOLE_SNAPSHOT)
+        count = min(count, int(SNAPSHOT_COST * steps * batch / (FORWARD_COST * size)))
     # A snapshot can only be taken with a row, so each share moves on to the next step that has one.
-    later = {schedule.next_due(max(1, round(share * steps))) for share in SNAPSHOT_SHARES}
-    return MonitorConfig(max(MIN_SAMPLES, samples), snapshots=tuple(sorted({0} | later)))
+    shares = SNAPSHOT_SHARES[:count]
+    due = {schedule.next_due(max(1, round(share * steps))) if share else 0 for share in shares}
+    return MonitorConfig(max(MIN_SAMPLES, samples), snapshots=tuple(sorted(due)))
 
 
 def window_of(monitor: MonitorConfig) -> Window | Spread | None:
@@ -188,6 +198,19 @@ def final_errors(
 @final_errors.register(Grid)
 def _(_: Grid, probe: Probe, _signal: Signal[Grid], _field: Field) -> dict[str, float]:
     return probe.final_errors()
+
+
+@functools.singledispatch
+def snapshot_and_errors(
+    geometry: Geometry, probe: Probe, signal: Signal[Geometry], field: Field, _step: int
+) -> dict[str, float]:
+    """Record the whole prediction of a run on a grid, and return mean square errors over all samples."""
+    return final_errors(geometry, probe, signal, field)
+
+
+@snapshot_and_errors.register(Grid)
+def _(_: Grid, probe: Probe, _signal: Signal[Grid], _field: Field, step: int) -> dict[str, float]:
+    return probe.snapshot_and_errors(step)
 
 
 def _sample_index(signal: Signal[Points], largest: int) -> torch.Tensor:

@@ -28,6 +28,9 @@ KERNEL_SAMPLES = 400
 CHUNK = 8192
 """Samples that are evaluated at a time."""
 
+JUDGES = 8192
+"""Largest number of held-out samples that judge a trial; evaluating more takes longer than the trial's steps."""
+
 
 class Trial(NamedTuple):
     """Outcome of a trial.
@@ -62,7 +65,8 @@ class TrialRunner:
     ) -> None:
         self._signal, self._training, self._seed, self._device = signal, training, seed, device
         self._held = signal.held_out_index
-        self._truth = self._normalised(self._held)
+        self._judges = _subset(self._held, JUDGES, seed, "judges")
+        self._truth = self._normalised(self._judges)
 
     def run(self, field: Field, steps: int, seconds: float | None = None) -> Trial:
         """Train a network for some steps.
@@ -75,7 +79,7 @@ class TrialRunner:
         field = field.to(self._device)
         # A constant rate: a decay that ends with the trial would not be the beginning of the run's.
         options = replace(self._training, steps=steps, seconds=seconds, decay=Decay.CONSTANT, compile=False)
-        coords = self._coords(self._held)
+        coords = self._coords(self._judges)
         best = Trial(math.inf, 0.0, steps, math.inf)
 
         def observe(step: int, *_: object) -> None:
@@ -113,8 +117,8 @@ class TrialRunner:
         from overtone.theory.dynamics._pilot_run import NormalisedOutputs
         from overtone.theory.ntk import empirical_ntk
 
-        train_index = _subset(self._signal.train_index, self._seed, "train")
-        held_index = _subset(self._held, self._seed, "held out")
+        train_index = _subset(self._signal.train_index, KERNEL_SAMPLES, self._seed, "train")
+        held_index = _subset(self._held, KERNEL_SAMPLES, self._seed, "held out")
         x, held = self._coords(train_index), self._coords(held_index)
         remainder = self._normalised(train_index) - evaluate_normalised(field, x)
         miss = evaluate_normalised(field, held) - self._normalised(held_index)
@@ -151,6 +155,6 @@ def evaluate_normalised(field: Field, coords: Tensor) -> Tensor:
         return torch.cat([field.normalised(part) for part in coords.split(CHUNK)]).double().cpu()
 
 
-def _subset(index: Tensor, seed: int, name: str) -> Tensor:
+def _subset(index: Tensor, limit: int, seed: int, name: str) -> Tensor:
     index = index.cpu()
-    return index[torch.from_numpy(draw_subset(len(index), KERNEL_SAMPLES, seed, "outlook", name))]
+    return index[torch.from_numpy(draw_subset(len(index), limit, seed, "outlook", name))]

@@ -311,6 +311,13 @@ class Probe(RunRecorder):
         """Record the network's prediction of a signal; of more than a million samples, a part."""
         self._snapshot(self._grid_view, step)
 
+    def snapshot_and_errors(self, step: int) -> dict[str, float]:
+        """Record a snapshot and return the final errors of the same network, see `GridView.final_errors`."""
+        view = self._grid_view
+        array, errors = view.snapshot_and_errors(self._outputs())
+        self._writer.snapshot(view.name, "prediction", step, array)
+        return errors
+
     def store(self, name: str, step: int, array: Any) -> None:
         """Store an array beside the rows of the first view's record.
 

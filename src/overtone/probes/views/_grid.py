@@ -128,7 +128,7 @@ class GridView(OutputView):
         All samples of the signal count, not only the measured part of the grid; of signals beyond 2 million samples,
         as many are drawn at random.
         """
-        signal, samples = self.signal, self.signal.geometry.samples
+        samples = self.signal.geometry.samples
         index = torch.arange(samples, device="cpu")
         # Two million samples determine a mean to 0.1 %; more would cost as much as training.
         if samples > FINAL_SAMPLES:
@@ -136,7 +136,18 @@ class GridView(OutputView):
                 samples, FINAL_SAMPLES, replace=False, shuffle=False
             )
             index = torch.from_numpy(chosen)
-        prediction = predict(CoordinateInputs(signal.geometry, index))
+        return self._errors(index, predict(CoordinateInputs(self.signal.geometry, index)))
+
+    def snapshot_and_errors(self, predict: Predict) -> tuple[np.ndarray, dict[str, float]]:
+        """Return `snapshot` and `final_errors`, of one evaluation where snapshots have all samples."""
+        if self._stored.index is not None:
+            return self.snapshot(predict), self.final_errors(predict)
+        prediction = predict(CoordinateInputs(self.signal.geometry, None))
+        index = torch.arange(self.signal.geometry.samples, device="cpu")
+        return self._as_array(prediction), self._errors(index, prediction)
+
+    def _errors(self, index: Tensor, prediction: Tensor) -> dict[str, float]:
+        signal = self.signal
         square = squared_errors(signal.values[index], prediction)
         out = {"train": float(square[trained_mask(signal)[index]].mean())}
         held_out = None if signal.held_out is None else signal.held_out[index]
