@@ -17,8 +17,8 @@ SMALLEST_SHARE = 0.1
 TIMED_SAMPLES = 8192
 """Samples whose prediction is timed."""
 
-EVALUATIONS = 3.3
-"""Predictions of all samples after training: snapshot, final errors, and those of the best or the averaged network."""
+EVALUATIONS = 2.2
+"""Predictions of all samples after training: those of the last network, and of the best or the averaged one."""
 
 PAGE = 450.0
 """Time of writing the report, in calibrations of `machine_seconds`."""
