@@ -206,3 +206,31 @@ def test_a_network_made_in_inference_mode_is_watched_and_left_as_it_was(view):
 def test_there_are_kinds_enough():
     assert len(KINDS) >= 60
     assert len(STEADY) < len(KINDS) / 2
+
+
+class SettingEverything(nn.Linear):
+    """Sets what holds for the whole process, as scripts for experiments do where they build or call a network."""
+
+    def forward(self, x):
+        torch.set_default_dtype(torch.float64)
+        torch.set_num_threads(3)
+        torch.use_deterministic_algorithms(True, warn_only=True)
+        torch.set_float32_matmul_precision("medium")
+        return super().forward(x)
+
+
+def process_settings():
+    return (
+        torch.get_default_dtype(),
+        torch.get_num_threads(),
+        torch.are_deterministic_algorithms_enabled(),
+        torch.is_deterministic_algorithms_warn_only_enabled(),
+        torch.get_float32_matmul_precision(),
+    )
+
+
+def test_settings_of_the_whole_process_are_restored(view):
+    before = process_settings()
+    with Probe(view, SettingEverything(6, 1)) as probe:
+        probe(0)
+    assert process_settings() == before

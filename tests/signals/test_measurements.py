@@ -7,6 +7,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.ndimage import shift
 from skimage.data import shepp_logan_phantom
 from skimage.transform import radon, resize
 
@@ -363,3 +364,65 @@ def test_references_of_other_pictures_are_refused_and_the_right_one_is_named(arr
     # Noise that is stated explains a difference.
     noisy = full + np.random.default_rng(0).standard_normal(full.shape) * (0.5 + 0.5j)
     assert with_reference(signals.kspace(noisy, mask, noise=0.7), picture).reference is not None
+
+
+@pytest.mark.parametrize("side", [32, 33])
+@pytest.mark.parametrize("fills", [False, True])
+def test_k_space_of_a_picture_whose_middle_and_corners_are_exchanged_is_refused(side, fills):
+    y, x = np.mgrid[:side, :side] - side // 2
+    picture = x + y / 2 + np.sin(x * y / 90) if fills else 1.0 * (np.hypot(x / 12, (y - 2) / 10) < 1)
+    picture = picture * np.exp(1j * x / 9)
+    few = np.zeros((side, side), bool)
+    few[np.random.default_rng(0).permutation(side)[:10]] = few[side // 2 - 5 : side // 2 + 5] = True
+    for mask in [np.ones_like(few)] if fills else [np.ones_like(few), few]:
+        signals.kspace(centred(picture) * mask, mask)
+        corner = np.fft.fftshift(np.fft.fft2(picture))
+        with pytest.raises(InputError, match="as where middle and corners are exchanged"):
+            signals.kspace(corner * mask, mask)
+        # The remedy that is named.
+        k = (np.arange(side) - side // 2) * (side // 2) / side
+        turned = corner * np.exp(2j * np.pi * np.add.outer(k, k))
+        np.testing.assert_allclose(turned, side * centred(picture), atol=1e-9)
+
+
+def test_a_mask_of_other_places_than_the_data_is_refused():
+    rng = np.random.default_rng(0)
+    full = centred(rng.standard_normal((16, 16)))
+    mask = rng.random((16, 16)) < 0.4
+    mask[7:10, 7:10] = True
+    data = np.where(mask, full, 0)
+    signals.kspace(data, mask)
+    for other, name in ((mask.T, "transposed"), (~mask, "inverted"), (np.fft.ifftshift(mask), "numpy.fft")):
+        with pytest.raises(InputError, match=name):
+            signals.kspace(data, other)
+    lines = np.zeros((16, 16), bool)
+    lines[:, [0, 1, 2, 5, 12, 14, 15]] = lines[[0, 1, 15]] = True
+    with pytest.raises(InputError, match="leaves out the middle and selects the corners"):
+        signals.kspace(full, lines)
+
+
+@pytest.mark.parametrize("distance", [None, 90.0])
+def test_counts_in_place_of_line_integrals_are_refused(distance):
+    angles = np.arange(0, 180, 15.0)
+    y, x = np.mgrid[:SIDE, :SIDE] - SIDE // 2
+    picture = 1.0 * (np.hypot(x / 10, (y - 1) / 6) < 1) - 0.5 * (np.hypot(x - 2, y) < 3)
+    problem = signals.projections(np.zeros((12, SIDE)), angles, source_distance=distance)
+    (values,) = problem.apply(field(picture.reshape(-1, 1)))
+    integrals = values.reshape(12, SIDE).numpy()
+    counts = np.random.default_rng(0).poisson(2000 * np.exp(-0.1 * integrals))
+    signals.projections(integrals, angles, source_distance=distance)
+    with pytest.raises(InputError, match=r"as counts are; pass -numpy.log\(sinogram / 2"):
+        signals.projections(counts, angles, source_distance=distance)
+    signals.projections(-np.log(counts / 2000), angles, source_distance=distance)
+
+
+@pytest.mark.parametrize("off", [0.5, -3.0])
+def test_a_rotation_axis_beside_the_middle_is_refused_with_its_place(off):
+    angles = np.arange(0, 180, 10.0)
+    sinogram = radon(phantom(), angles).T
+    noise = 0.01 * np.random.default_rng(0).standard_normal(sinogram.shape)
+    signals.projections(sinogram + noise, angles)
+    moved = shift(sinogram, (0, off), order=1)
+    with pytest.raises(InputError, match="by the centre of mass of each projection") as refused:
+        signals.projections(moved + noise, angles)
+    assert float(str(refused.value).split("one at ")[1].split(",")[0]) == pytest.approx(16 + off, abs=0.05)

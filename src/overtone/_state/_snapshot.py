@@ -37,6 +37,7 @@ from overtone._state._torch import (
     ITERATOR_TYPES,
     GeneratorState,
     GlobalGenerators,
+    GlobalSettings,
     IteratorPosition,
     Scripted,
     TensorIdentity,
@@ -96,7 +97,7 @@ class StateSnapshot:
                     if part is not None:
                         self._parts.append(part)
                     waiting.extend(within)
-        self._parts += [GlobalGenerators(self._devices), ContextVariables()]
+        self._parts += [GlobalGenerators(self._devices), GlobalSettings(), ContextVariables()]
 
     def restore(self) -> None:
         """Restore everything.

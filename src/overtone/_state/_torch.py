@@ -214,6 +214,31 @@ class GlobalGenerators(StatePart):
             module.set_rng_state(state, *args)
 
 
+@final
+class GlobalSettings(StatePart):
+    """Settings of PyTorch for the whole process that a forward pass may set: each decides what training computes."""
+
+    def __init__(self) -> None:
+        self._dtype, self._threads = torch.get_default_dtype(), torch.get_num_threads()
+        self._deterministic, self._only_warn = _determinism()
+        self._products = torch.get_float32_matmul_precision()
+
+    def restore(self) -> None:
+        """Restore the settings that were changed."""
+        if torch.get_default_dtype() != self._dtype:
+            torch.set_default_dtype(self._dtype)
+        if torch.get_num_threads() != self._threads:
+            torch.set_num_threads(self._threads)
+        if _determinism() != (self._deterministic, self._only_warn):
+            torch.use_deterministic_algorithms(self._deterministic, warn_only=self._only_warn)
+        if torch.get_float32_matmul_precision() != self._products:
+            torch.set_float32_matmul_precision(self._products)
+
+
+def _determinism() -> tuple[bool, bool]:
+    return torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+
+
 def _stream(device: torch.device) -> tuple[Any, tuple[torch.device, ...]]:
     """Return the module of a device's generator, and its argument for the device."""
     return getattr(torch, device.type, None), () if device.type == "mps" else (device,)

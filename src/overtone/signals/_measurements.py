@@ -21,6 +21,10 @@ from overtone.signals._plausible import (
     check_channels,
     check_coefficient_noise,
     check_conjugates,
+    check_counts,
+    check_mask,
+    check_origin,
+    check_rotation,
     check_sample_noise,
     check_turns,
 )
@@ -93,9 +97,11 @@ def kspace(
     if array.ndim > len(shape):
         check_channels(shape, array.shape[-1], "mask", "by numpy.broadcast_to for whole lines")
     by_channel = array.reshape(*shape, -1)
+    check_mask(by_channel, measured_at)
     check_centre(by_channel, measured_at)
     if not complex_values:
         check_conjugates(by_channel, measured_at)
+    check_origin(by_channel, measured_at)
     check_coefficient_noise(by_channel[measured_at], noise)
     grid = _grid(shape, spacing, unit, periodic=True)
     values = torch.from_numpy(array.reshape(*shape, -1).astype(np.complex128))
@@ -353,6 +359,9 @@ def projections(
     if data.size == 0:
         raise InputError("at least one angle", "none", "save the measured angles", "sinogram")
     check_turns(data, turns)
+    check_counts(data)
+    if source_distance is None:
+        check_rotation(data, turns)
     check_sample_noise(data, noise)
     side = side or data.shape[1]
     check_size((side, side), 16, "side")

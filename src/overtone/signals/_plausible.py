@@ -29,6 +29,24 @@ LOUD = 3.0
 UNLIKE, CLOSER = 0.1, 0.5
 """Relative difference of a reference's measurements above which others are tried, and the part of it that tells."""
 
+EMPTY = 0.05
+"""Power in the middle of a picture, over that at its border, below which the two look exchanged."""
+
+SEAM, SIDES = 2.0, 4.0
+"""Factors by which the step across a seam exceeds all others, and that across the border."""
+
+ELSEWHERE = 0.1
+"""Part of a mask's places without data, and of data outside the mask, above which the two contradict each other."""
+
+FLAT, SHADE = 0.1, 0.8
+"""Variation of counts beside an object, and the part of them that arrives behind it."""
+
+OFF_AXIS, CERTAIN = 0.4, 6.0
+"""Distance of the rotation axis from its detector, in detectors and standard errors, that is refused."""
+
+BESIDE = 0.05
+"""Part of the largest integral below which the rays at the border pass beside the object."""
+
 UNRELATED = 0.9
 """Relative difference above which a reference has nothing to do with the measurements."""
 
@@ -71,6 +89,116 @@ def check_centre(data: Array, mask: Array) -> None:
             "apply numpy.fft.fftshift over the axes of space to the coefficients, and to a mask of the same order",
             "data",
         )
+
+
+def check_mask(data: Array, mask: Array) -> None:
+    """Refuse a mask of other places than those where the data are.
+
+    Args:
+        data: (*shape, channel) coefficients.
+        mask: (*shape) which are measured.
+    """
+    filled = (data != 0).any(axis=-1)
+    axes = tuple(range(mask.ndim))
+    if mask.size < FEWEST or not filled.any():
+        return
+    missing = float((mask & ~filled).sum() / mask.sum())
+    ignored = float((filled & ~mask).sum() / filled.sum())
+    others = {
+        "inverted": ~mask,
+        "in the order of numpy.fft (apply numpy.fft.fftshift)": np.fft.fftshift(mask),
+        "transposed": mask.T,
+    }
+    for name, other in others.items():
+        # Coefficients of symmetric pictures may be 0 too: only a mask that fits otherwise tells.
+        fits = other.shape == mask.shape and float((other == filled).mean()) > 1 - ELSEWHERE / 10
+        if min(missing, ignored) > ELSEWHERE and fits:
+            raise InputError(
+                "a mask that is True where the data are",
+                f"one that holds 0 at {missing:.0%} of its places and leaves out {ignored:.0%} of the data",
+                f"correct it: it is {name}",
+                "mask",
+            )
+    centre = tuple(n // 2 for n in mask.shape)
+    middle, corner = (
+        np.roll(mask, [1 - place for place in at], axes)[(slice(3),) * mask.ndim]
+        for at in (centre, (0,) * mask.ndim)
+    )
+    if ignored > ELSEWHERE and filled[centre] and corner.all() and not middle.any():
+        raise InputError(
+            "a mask with frequency 0 in the middle, as the data have it",
+            "one that leaves out the middle and selects the corners",
+            "apply numpy.fft.fftshift to it",
+            "mask",
+        )
+
+
+def check_origin(data: Array, mask: Array) -> None:
+    """Refuse k-space whose phase counts positions from the corner of the picture, which exchanges middle and border.
+
+    Signs are an empty band across the middle of an object whose power lies near all borders, and, of a picture that
+    fills its frame, the steps between its opposite borders across the middle of every axis.
+
+    Args:
+        data: (*shape, channel) coefficients.
+        mask: (*shape) which are measured.
+    """
+    box = _measured_box(mask)
+    shape = mask[box].shape
+    if mask.ndim < 2 or min(shape) < 8:
+        return
+    axes = tuple(range(mask.ndim))
+    block = data[box]
+    for axis, (n, whole) in enumerate(zip(shape, mask.shape, strict=True)):
+        if n < whole:
+            # Without a taper, echoes of edges fill the empty parts.
+            block = block * np.hanning(n + 2)[1:-1].reshape(-1, *[1] * (mask.ndim - axis))
+    picture = np.fft.fftshift(np.fft.ifftn(np.fft.ifftshift(block, axes), axes=axes), axes)
+    empty, at_borders = False, True
+    seam = shape == mask.shape and min(shape) >= 16
+    for axis, n in enumerate(shape):
+        rest = tuple(other for other in range(picture.ndim) if other != axis)
+        power, near = np.square(np.abs(picture)).sum(rest), max(1, n // 32)
+        middle = power[n // 2 - near : n // 2 + near].mean()
+        border = np.r_[power[:near], power[-near:]].mean()
+        empty |= bool(middle < EMPTY * border and border > power.mean() / 2)
+        at_borders &= bool((power * np.cos(2 * np.pi * (np.arange(n) - n // 2) / n)).sum() < 0)
+        steps = np.square(np.abs(np.roll(picture, -1, axis) - picture)).sum(rest)
+        highest = int(steps.argmax())
+        others = max(SEAM * np.delete(steps, highest).max(), SIDES * steps[-1])
+        seam &= highest in (n // 2 - 1, (n + 1) // 2 - 1) and bool(steps[highest] > others)
+    if seam or (empty and at_borders):
+        sign = "steps between its opposite borders" if seam else "an empty band"
+        raise InputError(
+            "coefficients whose phase counts positions from the middle of the picture",
+            f"those of a picture with {sign} across its middle, as where middle and corners are exchanged",
+            "transform numpy.fft.ifftshift(picture), or multiply the coefficient of index k along each axis by "
+            "exp(2 pi i (k - n // 2) (n // 2) / n)",
+            "data",
+        )
+
+
+def _measured_box(mask: Array) -> tuple[slice, ...]:
+    """The box around the middle that is measured whole, widened axis by axis."""
+    half = [0] * mask.ndim
+
+    def box() -> tuple[slice, ...]:
+        # An even axis is whole with its one frequency -N / 2.
+        return tuple(
+            slice(0, n) if h >= n // 2 else slice(n // 2 - h, n // 2 + h + 1)
+            for h, n in zip(half, mask.shape, strict=True)
+        )
+
+    def measured_along(axis: int) -> int:
+        return int(mask.any(axis=tuple(other for other in range(mask.ndim) if other != axis)).sum())
+
+    for axis in sorted(range(mask.ndim), key=measured_along, reverse=True):
+        while half[axis] < mask.shape[axis] // 2:
+            half[axis] += 1
+            if not mask[box()].all():
+                half[axis] -= 1
+                break
+    return box()
 
 
 def check_conjugates(data: Array, mask: Array) -> None:
@@ -161,6 +289,67 @@ def check_turns(data: Array, angles: Array) -> None:
                 "transpose it",
                 "sinogram",
             )
+
+
+def check_counts(data: Array) -> None:
+    """Refuse counts or transmitted intensities in place of line integrals.
+
+    Args:
+        data: (angle, detector) integrals.
+    """
+    if len(data) < 4 or data.shape[1] < 16 or data.min() < 0:
+        return
+    beside = data[:, [0, 1, -2, -1]]
+    level, quarter = float(np.median(beside)), data.shape[1] // 4
+    if level > 0 and (
+        float(np.quantile(np.abs(beside / level - 1), 0.9)) < FLAT
+        and level > (1 - FLAT) * float(np.quantile(data, 0.98))
+        and float(np.median(data[:, quarter:-quarter])) < SHADE * level
+    ):
+        raise InputError(
+            "line integrals, which are near 0 for rays that pass beside the object",
+            f"values that are largest there, {level:.3g} at every angle, and lower behind it, as counts are",
+            f"pass -numpy.log(sinogram / {level:.3g}); replace counts of 0 first",
+            "sinogram",
+        )
+
+
+def check_rotation(data: Array, angles: Array) -> None:
+    """Refuse parallel projections whose rotation axis does not lie at the detector in the middle.
+
+    The centre of mass of a projection is that of the picture, projected: a cosine of the angle about the axis.
+
+    Args:
+        data: (angle, detector) integrals.
+        angles: (angle,) in degrees.
+
+    Source: Natterer 1986, "The Mathematics of Computerized Tomography", section II.4.
+    """
+    if len(data) < 6 or data.shape[1] < 16 or not data.any():
+        return
+    masses, places = data.sum(axis=1), np.arange(data.shape[1]) - data.shape[1] // 2
+    borders = np.abs(data[:, [0, -1]]).mean(axis=0)
+    if (
+        borders.max() > BESIDE * np.abs(data).max()
+        or abs(masses.mean()) < np.abs(data).sum(axis=1).mean() / 2
+    ):
+        return
+    turns = np.deg2rad(angles)
+    waves = np.stack([np.ones(len(turns)), np.cos(turns), np.sin(turns)], axis=1)
+    if _variation(masses) > BESIDE or np.linalg.cond(waves) > 10:
+        return
+    centres = data @ places / masses
+    fitted, *_ = np.linalg.lstsq(waves, centres, rcond=None)
+    deviation = float(np.square(centres - waves @ fitted).sum() / (len(turns) - 3)) ** 0.5
+    error = deviation * float(np.linalg.inv(waves.T @ waves)[0, 0]) ** 0.5
+    if abs(fitted[0]) > max(OFF_AXIS, CERTAIN * error):
+        middle = data.shape[1] // 2
+        raise InputError(
+            f"a rotation axis at detector {middle} of {data.shape[1]}, the middle",
+            f"one at {middle + fitted[0]:.2f}, by the centre of mass of each projection",
+            f"move each row by {-fitted[0]:.2f} detectors, with scipy.ndimage.shift(sinogram, (0, {-fitted[0]:.2f}))",
+            "sinogram",
+        )
 
 
 def _variation(sums: Array) -> float:

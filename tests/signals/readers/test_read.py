@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from pathlib import Path
 
@@ -71,6 +72,12 @@ def test_files_that_cannot_be_opened(
     (tmp_path / "a.png").touch()
     assert "a.png: expected a file with content, got an empty file" in refusal(reader, tmp_path / "a.png")
     assert "a file that can be read" in refusal(reader, tmp_path / ("x" * 300))
+    assert "a name with a null character" in refusal(reader, tmp_path / "a\0.png")
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(tmp_path / "pipe.png")
+        assert "a file, got a pipe; save its content to a file first" in refusal(
+            reader, tmp_path / "pipe.png"
+        )
 
     def locked(*_: object) -> None:
         raise PermissionError

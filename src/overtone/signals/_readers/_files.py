@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -97,13 +98,20 @@ def existing_file(path: PathLike) -> Path:
     """Return the path of an existing, readable, non-empty file.
 
     Raises:
-        InputError: If it is not a path, or the file is missing, a directory, locked or empty.
+        InputError: If it is not a path, or the file is missing, a directory, a pipe or device, locked or empty.
     """
     try:
         file = Path(path).expanduser()
     except TypeError as error:
         raise InputError("the path of a file", type(path).__name__, "pass its name", "path") from error
+    if "\0" in str(file):
+        raise InputError("the path of a file", "a name with a null character", "pass its name", "path")
     try:
+        mode = file.stat().st_mode
+        if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+            # A pipe without a writer never answers, and what is read of one to recognise it is lost to its reader.
+            kind = "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
+            raise InputError("a file", kind, "save its content to a file first", str(path))
         with file.open("rb") as stream:
             first = stream.read(1)
     except FileNotFoundError as error:
