@@ -252,6 +252,42 @@ def test_hdf5_files(tmp_path: Path) -> None:
     assert read(tmp_path / "a.h5", key="b").values[:, 0].tolist() == (2 * VALUES).ravel().tolist()
 
 
+def test_lengths_of_several_units_are_expressed_in_one() -> None:
+    coords = {
+        "y": ("y", np.arange(18) * 2.0, {"units": "km"}),
+        "x": ("x", np.arange(36) * 500.0, {"units": "metres"}),
+    }
+    found = array(xr.DataArray(VALUES, coords, ("y", "x")))
+    assert (found.geometry.spacing, found.geometry.units) == (pytest.approx((2.0, 0.5)), ("km", "km"))
+    assert has(found, "x was converted from metres to km")
+    timed = array(
+        xr.DataArray(VALUES, {"t": ("t", np.arange(18.0), {"units": "s"}), "x": coords["x"]}, ("t", "x"))
+    )
+    assert timed.geometry.units == ("s", "metres")
+
+
+def test_variables_in_groups_of_files(tmp_path: Path) -> None:
+    path = tmp_path / "a.h5"
+    with h5py.File(path, "w") as file:
+        file["scan/one/values"] = VALUES
+        file["scan/title"] = "a scan"
+        file["scan/again"] = file["scan/one"]
+    assert read(path).values[:, 0].tolist() == VALUES.ravel().tolist()
+    with h5py.File(path, "a") as file:
+        file["other"] = 2 * VALUES
+    assert read(path, key="scan/one/values").values[:, 0].tolist() == VALUES.ravel().tolist()
+    assert read(path).values[:, 0].tolist() == (2 * VALUES).ravel().tolist()
+    with h5py.File(path, "a") as file:
+        file.move("other", "more/other")
+    assert "2 in groups (more/other, scan/again/values); name one with its groups" in refusal(read, path)
+    nested = tmp_path / "b.nc"
+    globe = GLOBE.to_dataset(name="height")
+    xr.DataTree.from_dict({"/": globe.drop_vars("height"), "run": globe.drop_vars(["lat", "lon"])}).to_netcdf(
+        nested, engine="h5netcdf"
+    )
+    assert read(nested, key="run/height").geometry == read(nested).geometry == array(GLOBE).geometry
+
+
 def test_columns_that_are_no_numbers_are_named_and_the_advice_works() -> None:
     frame = pd.DataFrame({"when": HOURS, "v": VALUES[0], "place": ["a", "b", "c"] * 12})
     assert "dates in column 'when'; make it the index (frame.set_index('when'))" in refusal(array, frame)

@@ -69,6 +69,9 @@ def test_files_that_cannot_be_opened(
 ) -> None:
     assert "a file, got nothing at this path" in refusal(reader, tmp_path / "none.png")
     assert "a file, got a directory; name one file in it" in refusal(reader, tmp_path)
+    (tmp_path / "a.zarr").mkdir()
+    (tmp_path / "a.zarr" / "zarr.json").touch()
+    assert "with a Zarr store; open it with xarray.open_zarr" in refusal(reader, tmp_path / "a.zarr")
     (tmp_path / "a.png").touch()
     assert "a.png: expected a file with content, got an empty file" in refusal(reader, tmp_path / "a.png")
     assert "a file that can be read" in refusal(reader, tmp_path / ("x" * 300))

@@ -103,29 +103,84 @@ def _netcdf_variable(path: Path, key: str | None) -> Any:
 
     Args:
         path: An existing file.
-        key: Name of the variable, required if there are several.
+        key: Name of the variable, required if there are several; one within groups as "group/name".
 
     Raises:
         InputError: If the file is damaged or too large, or the variable is not uniquely identified.
     """
     import xarray
 
+    group, name = "", key
     with path.open("rb") as stream:
         classic = stream.read(3) == b"CDF"
     if not classic:
         import_optional("h5netcdf", "netcdf")
+        group, name = _place_in_groups(path, key)
     options: dict[str, Any] = {"engine": "scipy"} if classic else {"engine": "h5netcdf", "phony_dims": "sort"}
     with decoding_errors(path, "a netCDF or HDF5 file"), warnings.catch_warnings():
         warnings.simplefilter("ignore")
+        # Dimensions and coordinates of a group may lie further up, so the whole tree is opened.
+        load = xarray.open_datatree if group else xarray.open_dataset
         # Times of unsupported calendars remain numbers; their unit is read from the attributes.
         try:
-            opened = xarray.open_dataset(path, **options)
+            opened = load(path, **options)
         except ValueError:
-            opened = xarray.open_dataset(path, decode_times=False, **options)
-        with opened as dataset:
-            variable = select_variable(dataset, key, str(path))
+            opened = load(path, decode_times=False, **options)
+        with opened:
+            variable = select_variable(opened[group].to_dataset() if group else opened, name, str(path))
             check_size(variable.shape, max(variable.dtype.itemsize, 4), str(path))
             return variable.load()
+
+
+def _place_in_groups(path: Path, key: str | None) -> tuple[str, str | None]:
+    """Return the group of an HDF5 file that holds a variable, "" for the file itself, and its name there.
+
+    Args:
+        path: An existing HDF5 file.
+        key: Name of the variable, with its groups; None for the only one.
+
+    Raises:
+        InputError: If all variables lie in groups and the key names none of several.
+    """
+    import h5py
+
+    names: list[str] = []
+
+    def note(name: str, thing: Any) -> None:
+        if (
+            isinstance(thing, h5py.Dataset)
+            and thing.ndim
+            and thing.dtype.kind in "biufc"
+            and not thing.is_scale
+        ):
+            names.append(name)
+
+    with decoding_errors(path, "a netCDF or HDF5 file"), h5py.File(path, "r") as file:
+        # Visits each object once, and follows no links out of the file.
+        file.visititems(note)
+        plain = None if key is None else key.strip("/")
+        # A variable may have further names, by links.
+        if (
+            plain is not None
+            and "/" in plain
+            and plain not in names
+            and isinstance(file.get(plain), h5py.Dataset)
+        ):
+            names.append(plain)
+    inside = [name for name in names if "/" in name]
+    if plain not in inside and (not inside or len(inside) < len(names)):
+        return "", key
+    if plain is None and len(inside) == 1:
+        plain = inside[0]
+    if plain not in inside:
+        raise InputError(
+            "one variable of numbers" if key is None else f"a variable named {key!r}",
+            f"{len(inside)} in groups ({', '.join(inside[:8])})",
+            f"name one with its groups, key={inside[0]!r} (--key {inside[0]} on the command line)",
+            str(path),
+        )
+    group, _, name = plain.rpartition("/")
+    return group, name
 
 
 _MOST_CHANNELS = 4

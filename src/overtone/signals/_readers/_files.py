@@ -117,7 +117,14 @@ def existing_file(path: PathLike) -> Path:
     except FileNotFoundError as error:
         raise InputError("a file", "nothing at this path", "check its spelling", str(path)) from error
     except IsADirectoryError as error:
-        raise InputError("a file", "a directory", "name one file in it", str(path)) from error
+        zarr = any((file / name).exists() for name in ("zarr.json", ".zgroup", ".zarray"))
+        do = "open it with xarray.open_zarr and pass one of its variables to signals.array"
+        raise InputError(
+            "a file",
+            "a directory with a Zarr store" if zarr else "a directory",
+            do if zarr else "name one file in it",
+            str(path),
+        ) from error
     except PermissionError as error:
         raise InputError(
             "a file that may be read", "permission denied", "change its permissions", str(path)

@@ -29,6 +29,17 @@ _SINCE = re.compile(
 _CIRCLE, _CLOSE = 360.0, 1e-3
 
 
+LENGTHS = {
+    "nm nanometer nanometers nanometre nanometres": 1e-9,
+    "um µm μm micrometer micrometers micrometre micrometres micron microns": 1e-6,
+    "mm millimeter millimeters millimetre millimetres": 1e-3,
+    "cm centimeter centimeters centimetre centimetres": 1e-2,
+    "m meter meters metre metres": 1.0,
+    "km kilometer kilometers kilometre kilometres": 1e3,
+}
+"""Names of units of length, and their metres."""
+
+
 @dataclass(frozen=True)
 class GridOptions:
     """Options of the caller, which override the labels of the array.
@@ -95,6 +106,7 @@ def from_labelled(array: LabelledArray, options: GridOptions, name: str, locatio
                 "a spacing with the unit", f"unit {options.unit!r} alone", "pass spacing= too", location
             )
         lines = [_line(a, n, options.unit, bare, location) for a, n in zip(axes, shape, strict=True)]
+        lines = _in_one_unit(lines, axes)
         reversed_axes = [i for i, line in enumerate(lines) if line.reversed]
         samples = samples.flip(reversed_axes) if reversed_axes else samples
         line_notes = tuple(note for line in lines for note in line.notes)
@@ -191,6 +203,28 @@ def _line(axis: Axis, count: int, unit: str | None, bare: bool, location: str) -
         if is_longitude
         else replace(line, notes=(*line.notes, *notes))
     )
+
+
+def _in_one_unit(lines: list[_Line], axes: list[Axis]) -> list[_Line]:
+    """Express all lengths in the unit of the first: frequencies of several axes are added, whatever their units."""
+    factors = [
+        next((f for names, f in LENGTHS.items() if line.unit in names.split()), None) for line in lines
+    ]
+    first = next((i for i, factor in enumerate(factors) if factor is not None), None)
+    converted = []
+    for line, axis, factor in zip(lines, axes, factors, strict=True):
+        if first is not None and factor is not None and factor != factors[first]:
+            unit, scale = lines[first].unit, factor / factors[first]
+            note = f"{axis.name} was converted from {line.unit} to {unit}"
+            line = replace(
+                line,
+                spacing=line.spacing * scale,
+                origin=line.origin * scale,
+                unit=unit,
+                notes=(*line.notes, note),
+            )
+        converted.append(line)
+    return converted
 
 
 def _time_unit(word: str) -> str:
