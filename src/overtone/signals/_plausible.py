@@ -157,18 +157,18 @@ def check_origin(data: Array, mask: Array) -> None:
     empty, at_borders = False, True
     seam = shape == mask.shape and min(shape) >= 16
     for axis, n in enumerate(shape):
-        rest = tuple(other for other in range(picture.ndim) if other != axis)
-        power, near = np.square(np.abs(picture)).sum(rest), max(1, n // 32)
+        across = tuple(other for other in range(picture.ndim) if other != axis)
+        power, near = np.square(np.abs(picture)).sum(across), max(1, n // 32)
         middle = power[n // 2 - near : n // 2 + near].mean()
         border = np.r_[power[:near], power[-near:]].mean()
         # Frames are as empty in the middle, but thin.
         wide = 0.1 * border < power[[n // 8, -1 - n // 8]].min()
         empty |= bool(middle < EMPTY * border and border > power.mean() / 2 and wide)
         at_borders &= bool((power * np.cos(2 * np.pi * (np.arange(n) - n // 2) / n)).sum() < 0)
-        steps = np.square(np.abs(np.roll(picture, -1, axis) - picture)).sum(rest)
+        steps = np.square(np.abs(np.roll(picture, -1, axis) - picture)).sum(across)
         highest = int(steps.argmax())
-        others = max(SEAM * np.delete(steps, highest).max(), SIDES * steps[-1])
-        seam &= highest in (n // 2 - 1, (n + 1) // 2 - 1) and bool(steps[highest] > others)
+        bound = max(SEAM * np.delete(steps, highest).max(), SIDES * steps[-1])
+        seam &= highest in (n // 2 - 1, (n + 1) // 2 - 1) and bool(steps[highest] > bound)
     if seam or (empty and at_borders):
         sign = "steps between its opposite borders" if seam else "an empty band"
         raise InputError(
