@@ -25,9 +25,15 @@ def suggested(library, signal=SIGNAL, domain=None):
 @pytest.mark.parametrize("library", [*units.CONVENTIONS])
 @pytest.mark.parametrize("domain", [(0, 1), (-1, 1), (-math.pi, math.pi)])
 def test_the_suggested_setting_is_right_in_every_library(library, domain):
+    if library.startswith("finer") and "posenc" not in library and domain[0] < -1:
+        with pytest.raises(InputError, match="coordinates from -1 to 1 or from 0 to 1"):
+            suggested(library, domain=domain)
+        return
     value = suggested(library, domain=domain)
-    # Octaves are counted in whole numbers: a setting may have twice the bandwidth, at the edge of nothing to say.
-    allowed = {LintCode.COORDINATE_RANGE} if float(value).is_integer() else set()
+    # Octaves are counted in whole numbers, and second parameters of activations have a lowest bandwidth: a setting may
+    # have twice the bandwidth, at the edge of nothing to say.
+    inexact = float(value).is_integer() or library in ("finer-bias", "wire-scale")
+    allowed = {LintCode.COORDINATE_RANGE} if inexact else set()
     assert set(codes(SIGNAL, library, value, domain=domain)) <= allowed
 
 
@@ -123,3 +129,11 @@ def test_what_is_wrong_is_refused():
     ):
         with pytest.raises(InputError, match=said):
             lint(SIGNAL, **{"library": "tancik", "value": 1.0, **options})
+
+
+def test_a_setting_with_a_lowest_bandwidth_is_suggested_no_lower():
+    """FINER's bias adds to the bandwidth of its omega: for slow signals the suggestion is the lowest bias."""
+    slow = synthetic.harmonics([1], samples=512)
+    result = lint(slow, "finer-bias", 5.0, domain=(-1, 1))
+    assert 0 < result.suggested_range[0] <= result.suggested <= result.suggested_range[1]
+    assert LintCode.BANDWIDTH_HIGH in [finding.code for finding in result.findings]

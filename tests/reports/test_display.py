@@ -94,6 +94,15 @@ def test_sentences_are_those_of_the_results(results: dict[str, Any]) -> None:
     assert all(str(reason)[1:].replace("'", "&#x27;") in results["Plan"]._repr_html_() for reason in reasons)
 
 
+def test_the_plan_shows_its_choice_among_what_it_was_compared_with(results: dict[str, Any]) -> None:
+    plan = results["Plan"]
+    html = plan._repr_html_()
+    assert html.count("(chosen)") == 1
+    assert f"{plan.encoding.value}, " in html
+    level = next(one.psnr for one in plan.candidates if one.chosen)
+    assert f"{level:.1f} dB" in html
+
+
 def test_reprs_say_what_it_is(results: dict[str, Any]) -> None:
     assert repr(results["curve"]) == "<Signal 'harmonics': synthetic, 64 samples, 1 channel>"
     assert repr(results["picture"]) == "<Signal 'array': array, 40 x 30 samples, 3 channels>"

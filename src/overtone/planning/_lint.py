@@ -13,7 +13,7 @@ from overtone.errors import InputError
 from overtone.planning._bandwidth import OCTAVES, alias_frequency
 from overtone.planning._scan import scan
 from overtone.signals import Grid, Signal, require_grid
-from overtone.units._conventions import usual_domain
+from overtone.units._conventions import lowest_cycles, usual_domain
 
 TOLERANCE = 2.0**OCTAVES
 """Factor to either side of the recommended bandwidth within which the planner compares candidates."""
@@ -151,8 +151,11 @@ def lint(
     across = [recommended[axis] * grid.extent[axis] for axis in axes]
     mean = math.exp(sum(map(math.log, across)) / len(across))
 
+    # Settings of the second parameter of an activation have a lowest bandwidth, that of its first one.
+    lowest = 1.001 * lowest_cycles(library, (low, high), inputs)
+
     def setting(bandwidth: float) -> float:
-        return units.convert(bandwidth, "bandwidth", library, (0, 1), (low, high), inputs)
+        return units.convert(max(bandwidth, lowest), "bandwidth", library, (0, 1), (low, high), inputs)
 
     bandwidth = tuple(cycles / extent for extent in grid.extent)
     findings = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -134,6 +135,10 @@ def plan_display(plan: Any) -> Display:
     ]
     names = [f"{a.encoding.value}, {format_per_axis(a.bandwidth)}" for a in plan.alternatives]
     levels = [a.psnr for a in plan.alternatives]
+    chosen = next((one.psnr for one in plan.candidates if one.chosen), math.nan)
+    if math.isfinite(chosen):
+        names.insert(0, f"{plan.encoding.value}, {format_per_axis(plan.bandwidth)} (chosen)")
+        levels.insert(0, chosen)
     rows = [(name, decibels(level)) for name, level in zip(names, levels, strict=True)]
     return Display(
         "Plan",

@@ -16,7 +16,7 @@ _CELL = (
     "padding:2px 14px 2px 0;text-align:left;border:0;background:transparent;vertical-align:top;"
     "overflow-wrap:anywhere"
 )
-_LONGEST = 400
+_LONGEST = 800
 """Characters of one name or sentence at most; a file can hold a name of any length."""
 
 
