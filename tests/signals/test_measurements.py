@@ -428,3 +428,44 @@ def test_a_rotation_axis_beside_the_middle_is_refused_with_its_place(off):
     with pytest.raises(InputError, match="by the centre of mass of each projection") as refused:
         signals.projections(moved + noise, angles)
     assert float(str(refused.value).split("one at ")[1].split(",")[0]) == pytest.approx(16 + off, abs=0.05)
+
+
+HALF_MASKED = np.ma.masked_array(np.ones((6, 16)), np.arange(96).reshape(6, 16) % 2 == 0)
+
+
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        (lambda: signals.projections(1j * np.ones((6, 16)), np.arange(6) * 30), "imaginary part is not 0"),
+        (lambda: signals.projections(HALF_MASKED, np.arange(6) * 30), "48 of 96 values missing"),
+        (lambda: signals.blurred(HALF_MASKED, np.ones((3, 3))), "48 of 96 values missing"),
+        (lambda: signals.blurred(1j * np.ones((9, 9)), np.ones((3, 3))), "imaginary part is not 0"),
+        (lambda: signals.blurred(np.ones((9, 9)), np.ones((3, 3)), factor=1.5), "a whole number, got 1.5"),
+        (lambda: signals.kspace(HALF_MASKED + 0j), "48 of 96 values missing"),
+        (
+            lambda: signals.noncartesian_kspace(np.ones(9, complex), np.zeros((9, 1)), (16.5,)),
+            "a whole number, got 16.5",
+        ),
+        (
+            lambda: signals.noncartesian_kspace(np.ones(9, complex), np.full((9, 1), 0.1j), (16,)),
+            "imaginary part is not 0",
+        ),
+        (
+            lambda: signals.measured(
+                lambda v: 1j * v, lambda w: w.imag, HALF_MASKED[0] + 0j, signals.Grid.unit_box((16,))
+            ),
+            "8 of 16 values missing",
+        ),
+    ],
+)
+def test_no_part_of_measurements_is_dropped(made, message):
+    with pytest.raises(InputError, match=message):
+        made()
+
+
+def test_measurements_may_be_tensors_and_complex_by_rounding():
+    angles = torch.arange(6) * 30.0
+    sinogram = torch.rand(6, 16, generator=torch.Generator().manual_seed(0)).requires_grad_()
+    plain = signals.projections(sinogram.detach().numpy(), angles.numpy())
+    for same in (sinogram, sinogram + 0j, sinogram.detach().numpy() * (1 + 1e-12j)):
+        assert torch.equal(signals.projections(same, angles).terms[0].data, plain.terms[0].data)

@@ -15,7 +15,7 @@ from overtone._utils.seeding import numpy_generator
 from overtone.errors import InputError
 from overtone.signals._geometry import Grid, Points
 from overtone.signals._map_checks import check_map, check_size_of
-from overtone.signals._readers._numbers import tensor
+from overtone.signals._readers._numbers import measurements, tensor
 
 Operator: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 """From points (P, d) and values (P, C) of the field there to functionals (M, ...)."""
@@ -468,5 +468,5 @@ def measured(
 def _tensor(data: Any) -> Tensor:
     """Complex arrays as complex128, others as the samples of a signal are."""
     if not isinstance(data, Tensor) and getattr(getattr(data, "dtype", None), "kind", "") == "c":
-        return torch.as_tensor(data, dtype=torch.complex128, device="cpu")
+        return torch.from_numpy(measurements(data, "data", complex_values=True).copy())
     return tensor(data, "data").double()

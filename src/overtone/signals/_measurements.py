@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from overtone._utils.missing_values import entire
 from overtone._utils.optional import import_optional
 from overtone.errors import InputError
 from overtone.signals._geometry import Grid
@@ -29,6 +30,7 @@ from overtone.signals._plausible import (
     check_turns,
 )
 from overtone.signals._readers._files import check_size
+from overtone.signals._readers._numbers import measurements, whole
 
 Array = NDArray[Any]
 
@@ -76,10 +78,10 @@ def kspace(
         >>> signals.kspace(full, lines)
         <Measured 'k-space': 128 functionals on 256 samples>
     """
-    array = np.asarray(data)
+    array = measurements(data, "data", complex_values=True)
     if array.dtype.kind != "c":
         raise InputError("complex coefficients", f"{array.dtype}", "pass real + 1j * imaginary part", "data")
-    measured_at = (array != 0) if mask is None else np.asarray(mask)
+    measured_at = (array != 0) if mask is None else np.asarray(entire(mask, "mask"))
     if mask is None and array.ndim > 3:
         measured_at = measured_at.any(axis=-1)
     shape = measured_at.shape
@@ -190,8 +192,9 @@ def noncartesian_kspace(
         >>> signals.noncartesian_kspace(np.ones((6, 16), complex), spokes, (16, 16))
         <Measured 'k-space': 96 functionals on 256 samples>
     """
-    array, places = np.asarray(data), np.asarray(trajectory, dtype=float)
-    sides = tuple(int(n) for n in shape)
+    array = measurements(data, "data", complex_values=True)
+    places = measurements(trajectory, "trajectory")
+    sides = tuple(whole(n, "shape") for n in shape)
     if array.dtype.kind != "c":
         raise InputError("complex coefficients", f"{array.dtype}", "pass real + 1j * imaginary part", "data")
     if not 1 <= len(sides) <= 3 or min(sides) < 2:
@@ -346,7 +349,7 @@ def projections(
         >>> signals.projections(np.ones((6, 8)), np.arange(0, 180, 30))
         <Measured 'projections': 48 functionals on 64 samples>
     """
-    data, turns = np.asarray(sinogram, dtype=float), np.asarray(angles, dtype=float)
+    data, turns = measurements(sinogram, "sinogram"), measurements(angles, "angles")
     if data.ndim != 2 or turns.shape != data.shape[:1]:
         raise InputError(
             "a sinogram (angle, detector) and one angle per row",
@@ -363,7 +366,7 @@ def projections(
     if source_distance is None:
         check_rotation(data, turns)
     check_sample_noise(data, noise)
-    side = side or data.shape[1]
+    side = whole(side or data.shape[1], "side")
     check_size((side, side), 16, "side")
     if source_distance is not None and source_distance <= side * spacing / math.sqrt(2):
         raise InputError(
@@ -471,7 +474,8 @@ def blurred(
     """
     from scipy.ndimage import correlate
 
-    weights, values = np.asarray(kernel, dtype=float), np.asarray(picture, dtype=float)
+    weights, values = measurements(kernel, "kernel"), measurements(picture, "picture")
+    factor = whole(factor, "factor")
     if weights.ndim not in (1, 2, 3) or values.ndim - weights.ndim not in (0, 1):
         raise InputError(
             "a kernel with the axes of the picture",

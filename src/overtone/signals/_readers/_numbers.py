@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from overtone._utils.missing_values import entire
@@ -187,3 +188,48 @@ def _rounding_note(exact: np.ndarray, converted: np.ndarray, location: str) -> t
             location,
         )
     return ("integers beyond 2^53 were rounded to the nearest number of float64",)
+
+
+ROUNDING = 1e-9
+"""Imaginary part, relative to the largest number, that is rounding."""
+
+
+def measurements(values: object, location: str, *, complex_values: bool = False) -> NDArray[Any]:
+    """Return measurements as float64, or as complex128 if they are complex and may be.
+
+    Args:
+        values: An array, nested lists or a tensor.
+        location: Name of the argument in error messages.
+        complex_values: Whether they may be complex.
+
+    Raises:
+        InputError: If they are no numbers, some are masked, or complex ones have an imaginary part that would be lost.
+    """
+    values = entire(values, location)
+    if isinstance(values, Tensor) and values.is_complex():
+        values = ordinary(values, location).cpu().numpy()
+    if getattr(getattr(values, "dtype", None), "kind", "") != "c":
+        return tensor(values, location).cpu().double().numpy()
+    array = np.asarray(values, dtype=np.complex128)
+    if complex_values:
+        return array
+    if array.size and not np.abs(array.imag).max() <= ROUNDING * np.abs(array).max():
+        raise InputError(
+            "real numbers", "complex numbers whose imaginary part is not 0", "pass their real part", location
+        )
+    return array.real.copy()
+
+
+def whole(value: object, location: str) -> int:
+    """Return a whole number as an int.
+
+    Args:
+        value: Any number.
+        location: Name of the argument in error messages.
+
+    Raises:
+        InputError: If it is not a whole number.
+    """
+    if isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value // 1:
+        return int(value)
+    raise InputError("a whole number", f"{value!r}"[:40], "correct it", location)
