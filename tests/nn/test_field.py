@@ -202,6 +202,9 @@ def test_the_body_may_be_anyones():
 def test_restore_is_exact_in_float64():
     normalised = torch.tensor([[0.25], [-1.0]])
     assert OutputScaling([273.15], [10.0])(normalised)[0].item() == np.float32(275.65)
+    # Detail beside an offset that float32 rounds away.
+    fine = OutputScaling([1e6], [1e-3])(normalised)
+    torch.testing.assert_close(fine, 1e6 + 1e-3 * normalised.double(), rtol=1e-15, atol=0)
     assert torch.equal(OutputScaling.identity(1)(normalised), normalised)
 
 

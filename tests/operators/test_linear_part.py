@@ -2,6 +2,7 @@
 
 import math
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -246,3 +247,22 @@ def test_a_transform_is_part_of_the_operator():
     x = built.terms[0].points[:, 0]
     # d(1 + x u)/dx = u + x u'
     torch.testing.assert_close(part.coefficients[:, 0, 0], torch.stack([torch.ones_like(x), x], dim=1))
+
+
+@pytest.mark.parametrize("mode", [torch.no_grad, torch.inference_mode])
+def test_problems_are_built_and_evaluated_where_gradients_are_off(mode):
+    network = nn.Sequential(nn.Linear(2, 4), nn.Tanh(), nn.Linear(4, 1)).double()
+    plain = problem(mixed)
+    with mode():
+        built = problem(mixed)
+        loss = built.loss(network)
+    assert not loss.requires_grad
+    assert float(loss) == float(plain.loss(network)) == float(built.loss(network))
+
+
+def test_residuals_of_other_numbers_and_masked_points_are_refused():
+    with pytest.raises(InputError, match=r"floating-point numbers, got torch\.bool"):
+        problem(lambda x, u: u > x[:, :1])
+    masked = np.ma.masked_array(np.full((3, 2), 0.5), [[False, True]] * 3)
+    with pytest.raises(InputError, match="3 of 6 values missing"):
+        problem(mixed, points=masked)

@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from overtone._utils.missing_values import entire
 from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
 from overtone.operators._linear_part import call, check
@@ -72,14 +73,16 @@ def equation(
         )
     built = []
     for label, (residual, places) in terms.items():
-        points = _points(places, domain, label, seed)
-        operator = residual if transform is None else _Transformed(residual, transform)
         weight = (weights or {}).get(label, 1.0)
         if weight == 0:
             raise InputError("a weight above 0", "0", "leave the term out, or pass another", label)
-        zeros = _zeros(operator, points, len(names), label)
-        term = Term(label, operator, points, zeros, weight, derivatives=True)
-        measured = check(term, len(names), domain.extent, derive_seed(seed, "waves", label))
+        operator = residual if transform is None else _Transformed(residual, transform)
+        # Residuals take derivatives, whatever the caller's mode.
+        with torch.inference_mode(False), torch.enable_grad():
+            points = _points(places, domain, label, seed)
+            zeros = _zeros(operator, points, len(names), label)
+            term = Term(label, operator, points, zeros, weight, derivatives=True)
+            measured = check(term, len(names), domain.extent, derive_seed(seed, "waves", label))
         built.append(replace(term, local=measured.local))
     return Measured(domain, tuple(built), names, name=name)
 
@@ -138,7 +141,9 @@ def _zeros(operator: Operator, points: Tensor, channels: int, name: str) -> Tens
     x = points.clone().requires_grad_(True)
     # sin, since derivatives of 0 * x have no graph.
     values = torch.sin(x.sum(1, keepdim=True)).expand(-1, channels)
-    call(operator, name, x, values)
+    kind = call(operator, name, x, values).dtype
+    if not (kind.is_floating_point or kind.is_complex):
+        raise InputError("residuals as floating-point numbers", f"{kind}", "return a difference", name)
     return torch.zeros_like(operator(x, values).detach())
 
 
@@ -153,6 +158,7 @@ def _points(places: Any, domain: Domain, label: str, seed: int) -> Tensor:
             torch.tensor(v, dtype=torch.float64, device="cpu") for v in (domain.low, domain.extent)
         )
         return low + extent * unit
+    places = entire(places, f"points of {label}")
     points = places if isinstance(places, Tensor) else torch.from_numpy(np.array(places))
     if points.is_complex():
         raise InputError("real points", "complex ones", "pass real coordinates", f"points of {label}")

@@ -176,6 +176,10 @@ class Term:
             field: From points (P, d) to real values (P, C); pairs of them are complex where `complex_values`.
             complex_values: Whether channels are real and imaginary parts in turn.
         """
+        if self.derivatives and not torch.is_grad_enabled():
+            # Residuals take derivatives of the field, also where the caller needs none of the network.
+            with torch.inference_mode(False), torch.enable_grad():
+                return self.functionals(field, complex_values).detach()
         points = self.points.clone().requires_grad_(True) if self.derivatives else self.points
         values = field(points)
         if not self.derivatives:

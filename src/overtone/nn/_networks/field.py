@@ -101,11 +101,16 @@ class CoordinateScaling(HighPrecisionBuffers):
         return tuple(f * s for f, s in zip(frequency, self.scale.tolist(), strict=True))
 
 
+LARGE_OFFSET = 1e4
+"""Offset over scale from which rounding to float32 costs more than a thousandth of the scale."""
+
+
 @final
 class OutputScaling(HighPrecisionBuffers):
     """The map y = offset + scale z per channel from network outputs to physical values.
 
-    It is computed in float64 and returned in the precision of z.
+    It is computed in float64 and returned in the precision of z, or in float64 where float32 would round away
+    detail beside a large offset.
 
     Args:
         offset: (C,) in physical value units.
@@ -137,6 +142,7 @@ class OutputScaling(HighPrecisionBuffers):
             )
         self.register_buffer("offset", pair[0])
         self.register_buffer("scale", pair[1])
+        self._rounds = bool((pair[0].abs() > LARGE_OFFSET * pair[1]).any())
 
     @staticmethod
     def identity(channels: int) -> OutputScaling:
@@ -146,7 +152,8 @@ class OutputScaling(HighPrecisionBuffers):
     def forward(self, normalised: Tensor) -> Tensor:
         """Return the physical values (..., C) of network outputs (..., C)."""
         # Rounded once, at the end: float32 would round the product before a large offset is added.
-        return (self.offset + self.scale * normalised.double()).to(normalised.dtype)
+        values = self.offset + self.scale * normalised.double()
+        return values if self._rounds else values.to(normalised.dtype)
 
 
 @final
