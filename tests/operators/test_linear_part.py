@@ -257,7 +257,7 @@ def test_problems_are_built_and_evaluated_where_gradients_are_off(mode):
         built = problem(mixed)
         loss = built.loss(network)
     assert not loss.requires_grad
-    assert float(loss) == float(plain.loss(network)) == float(built.loss(network))
+    assert loss.item() == plain.loss(network).item() == built.loss(network).item()
 
 
 def test_residuals_of_other_numbers_and_masked_points_are_refused():
