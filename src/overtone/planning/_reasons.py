@@ -361,7 +361,7 @@ _WORDING: dict[ReasonCode, Callable[[Mapping[str, Any], str], str]] = {
     ReasonCode.NOISE_FLOOR: lambda v, _: str(v["description"]),
     ReasonCode.SPECTRUM_BANDWIDTH: _spectrum_bandwidth,
     ReasonCode.GIVEN_BANDWIDTH: lambda v, unit: (
-        f"The bandwidth was given: {format_per_axis(v['bandwidth'])} {unit}."
+        f"The bandwidth was set: {format_per_axis(v['bandwidth'])} {unit}."
     ),
     ReasonCode.NO_BANDWIDTH: lambda v, _: (
         f"The {v['encoding']} encoding has no bandwidth to choose; the network alone decides which frequencies it "
@@ -373,7 +373,7 @@ _WORDING: dict[ReasonCode, Callable[[Mapping[str, Any], str], str]] = {
     ),
     ReasonCode.TOO_FEW_SAMPLES: _too_few_samples,
     ReasonCode.NOT_SETTLED: lambda v, _: (
-        f"No kernel regression settled ({v['detail']}): the bandwidth is that of the spectrum alone."
+        f"No kernel regression converged ({v['detail']}): the bandwidth is that of the spectrum alone."
     ),
     ReasonCode.CONSTANT_HELD_OUT: lambda _v, _: (
         "The held-out samples in the evaluated tiles all have the same value: the bandwidth is that of the spectrum "
@@ -412,7 +412,7 @@ _WORDING: dict[ReasonCode, Callable[[Mapping[str, Any], str], str]] = {
     ReasonCode.FEW_STEPS: _few_steps,
     ReasonCode.MANY_FEATURES: lambda v, _: (
         f"{v['features']} frequencies are more than the {v['samples']} samples to train on: many networks fit those "
-        "exactly, and which of them training ends at is chance."
+        "exactly, and it is chance which one training finds."
     ),
     ReasonCode.NOT_RECOMMENDED: lambda _v, _: (
         "Nothing was learned that carries over to held-out samples (squared error): fitting a network is not "

@@ -209,8 +209,11 @@ def test_an_archive_without_arrays_is_called_so(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("shape", "note"),
     [
-        ((3, 24, 30), "of the shape (3, 24, 30) every axis was read as one of the grid, none as channels"),
-        ((24, 30, 3), "of the shape (24, 30, 3) the last axis was read as the channels"),
+        (
+            (3, 24, 30),
+            "every axis of the shape (3, 24, 30) was read as an axis of the grid, none as channels",
+        ),
+        ((24, 30, 3), "the last axis of the shape (24, 30, 3) was read as the channels"),
         ((24, 30, 8), None),
         ((24, 30), None),
     ],

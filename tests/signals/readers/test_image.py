@@ -267,7 +267,7 @@ def test_channels_come_first_or_last_in_tensors_and_arrays(colours: int, dtype: 
         same(signal, exact[..., :3])
     first = exact.transpose(2, 0, 1)
     same(image(first, alpha=Alpha.DROP), exact[..., :3])
-    assert "of the shape (3, 24, 30) axis 0 was read as the channels" in image(COLOURED[:3]).notes
+    assert "axis 0 of the shape (3, 24, 30) was read as the channels" in image(COLOURED[:3]).notes
     assert not any("axis" in note for note in image(last, alpha=Alpha.DROP).notes)
 
 

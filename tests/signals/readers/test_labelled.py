@@ -47,7 +47,7 @@ def test_a_field_on_the_globe() -> None:
     # each sample lies where its label says
     for (lat, lon), value in zip(found.coords.tolist()[::37], found.values[::37, 0].tolist(), strict=True):
         assert value == float(GLOBE.sel(lat=lat, lon=lon, method="nearest"))
-    assert has(found, "lat runs downwards and was turned round")
+    assert has(found, "lat is descending and was reversed")
     assert has(found, "lon goes once around and is periodic")
     assert has(found, "attributes that are not used: history")
     assert has(found, "axes in the order lat, lon")
@@ -68,7 +68,7 @@ def test_longitudes_that_begin_again_are_counted_on() -> None:
     rolled = along("lon", np.r_[np.arange(180, 360, 10.0), np.arange(0, 180, 10.0)])
     found = array(rolled)
     assert (found.geometry.origin, found.geometry.periodic) == ((180.0,), (True,))
-    assert has(found, "lon was counted on over the meridian where it begins again")
+    assert has(found, "lon was continued across the meridian where it starts again")
     assert found.values[:, 0].tolist() == rolled.values.tolist()
 
 

@@ -18,7 +18,7 @@ from tests.signals.refusals import refusal
 
 RATE = 8000
 KINDS = ("wav", "flac", "ogg", "mp3", "aiff", "caf", "au", "w64", "rf64")
-STREAMED = "its header does not say how long it is; read to its end"
+STREAMED = "its header does not state its length; read to its end"
 LAST_LEFT_OUT = "its last frame is incomplete and was left out"
 ID3 = b"ID3\x04\0\0\0\0\x02\0" + b"\xff\xfb\x90\x64" * 64
 APE = bytes(10) + b"APETAGEX" + struct.pack("<4I", 2000, 42, 1, 0) + bytes(8)
@@ -103,7 +103,9 @@ def test_a_count_that_is_too_low_does_not_shorten_a_recording(tmp_path: Path) ->
     whole = encoded("wav", sound())
     values, notes = samples_of(tmp_path, changed(whole, b"data", struct.pack("<I", 100)), "wav")
     assert len(values) == 50
-    assert notes == ("15902 bytes after its samples are none of them by its header, and were left out",)
+    assert notes == (
+        "15902 bytes after the samples belong to nothing that its header names, and were left out",
+    )
 
 
 def test_flac_that_stops_within_a_frame(tmp_path: Path) -> None:

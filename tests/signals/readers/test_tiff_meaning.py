@@ -124,9 +124,9 @@ def test_white_is_zero_in_every_type(tmp_path: Path) -> None:
         stored = (share > 0.5) if dtype is np.bool_ else (share * full).astype(dtype)
         signal = image(written(tmp_path / "a.tif", stored, photometric="miniswhite"))
         np.testing.assert_allclose(signal.grid_values[..., 0], 1 - stored / full, rtol=0, atol=1e-7)
-        assert signal.notes == ("inverted, since the least number means white",)
+        assert signal.notes == ("inverted, since the smallest number means white",)
     signed = read(written(tmp_path / "a.tif", HEIGHT.astype(np.int16), photometric="miniswhite"))
-    assert signed.notes == ("stored numbers kept, although the least one means white",)
+    assert signed.notes == ("stored numbers kept, although the smallest one means white",)
 
 
 GAPS = [
@@ -275,7 +275,7 @@ def test_axes_of_stacks_channels_and_times(tmp_path: Path, axes: str, program: s
 def test_more_than_three_axes_are_refused_and_a_part_is_read(tmp_path: Path) -> None:
     stored = np.random.default_rng(0).integers(0, 256, (4, 5, 12, 14)).astype(np.uint8)
     path = written(tmp_path / "a.tif", stored, imagej=True, metadata={"axes": "TZYX"})
-    words = "at most three grid axes, got 4 (TZYX); save one slice, or one moment, of it."
+    words = "at most three grid axes, got 4 (TZYX); save one slice or one time step of it."
     assert words in refusal(read, path)
     assert words in refusal(volume, path)
     assert "got a stack of 4 axes (TZYX); save one slice at one moment" in refusal(image, path)

@@ -323,9 +323,9 @@ def _reading(shape: tuple[int, ...]) -> tuple[str, ...]:
     if len(shape) < 3:
         return ()
     if _has_channels(shape):
-        return (f"of the shape {shape} the last axis was read as the channels",)
+        return (f"the last axis of the shape {shape} was read as the channels",)
     if min(shape[0], shape[-1]) <= _MOST_CHANNELS:
-        return (f"of the shape {shape} every axis was read as one of the grid, none as channels",)
+        return (f"every axis of the shape {shape} was read as an axis of the grid, none as channels",)
     return ()
 
 

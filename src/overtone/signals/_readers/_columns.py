@@ -300,7 +300,7 @@ def _scale_notes(positions: Tensor, units: Sequence[str], name: str) -> list[str
         if ratio > _LARGE_RATIO:
             notes.append(
                 f"axes of the unit {unit!r} share a scale, though their lengths differ by a factor of {ratio:.2g}; "
-                "units= with a name for each gives each its scale"
+                "pass units= with a name for each axis to scale them separately"
             )
     return notes
 

@@ -47,7 +47,7 @@ def pixels_of_array(source: object, channel_axis: int | None) -> Pixels:
     if not -3 <= axis < 3:
         raise InputError("a channel axis within the 3 axes", f"{axis}", "pass 0 or 2", "channel_axis")
     doubtful = channel_axis is None and (axis == 0 or stored.shape[0] <= _MOST_COLOURS)
-    note = (f"of the shape {stored.shape} axis {axis} was read as the channels",) if doubtful else ()
+    note = (f"axis {axis} of the shape {stored.shape} was read as the channels",) if doubtful else ()
     pixels = np.moveaxis(stored, axis, -1)
     coverage = Coverage.STRAIGHT if pixels.shape[2] in (2, 4) else Coverage.NONE
     return Pixels(pixels, coverage, notes=note)

@@ -196,7 +196,7 @@ def _line(axis: Axis, count: int, unit: str | None, bare: bool, location: str) -
     # Longitudes that jump from 359 to 0 (or 180 to -180) are unwrapped.
     if is_longitude and (np.abs(np.diff(coordinates)) > _CIRCLE / 2).any():
         coordinates = np.unwrap(coordinates, period=_CIRCLE)
-        notes += (f"{axis.name} was counted on over the meridian where it begins again",)
+        notes += (f"{axis.name} was continued across the meridian where it starts again",)
     line = _even(coordinates, axis.name, units, location)
     return (
         _wrap_longitude(line, axis, count, notes)
@@ -211,10 +211,11 @@ def _in_one_unit(lines: list[_Line], axes: list[Axis]) -> list[_Line]:
         next((f for names, f in LENGTHS.items() if line.unit in names.split()), None) for line in lines
     ]
     first = next((i for i, factor in enumerate(factors) if factor is not None), None)
+    reference = None if first is None else factors[first]
     converted = []
     for line, axis, factor in zip(lines, axes, factors, strict=True):
-        if first is not None and factor is not None and factor != factors[first]:
-            unit, scale = lines[first].unit, factor / factors[first]
+        if first is not None and reference is not None and factor is not None and factor != reference:
+            unit, scale = lines[first].unit, factor / reference
             note = f"{axis.name} was converted from {line.unit} to {unit}"
             line = replace(
                 line,
@@ -292,9 +293,7 @@ def _even(coordinates: np.ndarray, name: str, unit: str, location: str) -> _Line
         )
     steps = np.diff(coordinates)
     descending = bool(len(steps)) and bool((steps < 0).all())
-    notes = (
-        (f"{name} runs downwards and was turned round, so that coordinates increase",) if descending else ()
-    )
+    notes = (f"{name} is descending and was reversed, so that coordinates increase",) if descending else ()
     coordinates = coordinates[::-1] if descending else coordinates
     steps = np.diff(coordinates)
     if not len(steps):
@@ -337,7 +336,9 @@ def _wrap_longitude(line: _Line, axis: Axis, count: int, more_notes: tuple[str, 
         notes += (
             f"{axis.name} holds one meridian at both ends: drop the last one, and the axis is periodic",
         )
-    notes += ("degrees are taken as they are: towards the poles a degree of longitude is a shorter way",)
+    notes += (
+        "coordinates in degrees are used as they are; towards the poles a degree of longitude is a shorter distance",
+    )
     return _Line(line.spacing, line.origin, line.unit, wraps, line.reversed, notes)
 
 

@@ -130,7 +130,7 @@ def _check_axes(axes: str, location: str) -> None:
     """
     if len(axes) <= 3:
         return
-    todo = "save one slice, or one moment, of it" if "T" in axes else "save a part of three axes"
+    todo = "save one slice or one time step of it" if "T" in axes else "save a part of three axes"
     raise InputError("at most three grid axes", f"{len(axes)} ({axes})", todo, location)
 
 

@@ -47,7 +47,7 @@ _UNKNOWN = 0x7FFF0000
 _NAME = re.compile(rb"[ -~]{4}")
 _TRAILERS = (b"LIST", b"id3 ", b"ID3 ", b"JUNK", b"bext", b"cue ", b"smpl", b"iXML")
 _SEARCHED = 1 << 20
-_STREAMED = "its header does not say how long it is; read to its end"
+_STREAMED = "its header does not state its length; read to its end"
 
 
 @dataclass(frozen=True)
@@ -216,7 +216,7 @@ def _wav(data: bytes | mmap.mmap, format_chunk: _Chunk, fact: _Chunk | None, sam
 
 
 def _left_over(count: int) -> str:
-    return f"{count} bytes after its samples are none of them by its header, and were left out"
+    return f"{count} bytes after the samples belong to nothing that its header names, and were left out"
 
 
 _OGG_MARK = b"OggS"
@@ -249,7 +249,9 @@ def ogg_parts(file: Path) -> Parts | None:
             raise cut_short("its last page is incomplete", file)
     notes = []
     if at < len(data) and data[at:].strip(b"\0"):
-        notes.append(f"{len(data) - at} bytes after its last page are none of a recording and were left out")
+        notes.append(
+            f"{len(data) - at} bytes after its last page are no part of a recording and were left out"
+        )
     if not kind & _OGG_LAST:
         notes.append("its last page is not marked as the end, so that it may have been cut short")
     if len(begins) == 1:

@@ -142,7 +142,7 @@ def _from_palette(samples: np.ndarray, page: tifffile.TiffPage) -> Colours:
 def _inverted(samples: np.ndarray, page: tifffile.TiffPage, white: float | None) -> Colours:
     bands = _with_extras(samples, page, white, 1, ())
     if white is None:
-        note = "stored numbers kept, although the least one means white"
+        note = "stored numbers kept, although the smallest one means white"
         return Colours(bands.samples, bands.coverage, None, None, (*bands.notes, note))
     last = None if bands.coverage is Coverage.NONE else -1
     inverted = bands.samples.copy()
@@ -152,7 +152,7 @@ def _inverted(samples: np.ndarray, page: tifffile.TiffPage, white: float | None)
         gray[...] = inverted[..., -1:] - gray
     else:
         gray[...] = ~gray if gray.dtype.kind == "b" else gray.dtype.type(white) - gray
-    notes = (*bands.notes, "inverted, since the least number means white")
+    notes = (*bands.notes, "inverted, since the smallest number means white")
     return Colours(inverted, bands.coverage, white, bands.names, notes)
 
 

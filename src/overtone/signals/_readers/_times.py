@@ -332,7 +332,7 @@ def even_step(times: Times, table: CSVTable, name: str) -> tuple[float, tuple[st
     rounded = _rounded(clock, times.digit)
     if rounded is not None and np.abs(steps - median).max() > _SAME * median:
         return rounded, (
-            f"times are even to their last digit; steps of {rounded:.6g} {times.unit} were taken",
+            f"times are evenly spaced to their last digit; a step of {rounded:.6g} {times.unit} was used",
         )
     irregular = np.flatnonzero(np.abs(steps - median) > _TOLERANCE * median)
     if irregular.size:
@@ -356,7 +356,9 @@ def even_step(times: Times, table: CSVTable, name: str) -> tuple[float, tuple[st
             location,
         )
     worst = float(np.abs(steps - median).max()) / median
-    return mean, (f"steps differ by up to {worst:.2g} of one; even ones were taken",) if worst > 1e-4 else ()
+    return mean, (
+        f"steps differ by up to {worst:.2g} of the mean step; evenly spaced times were used",
+    ) if worst > 1e-4 else ()
 
 
 def _rounded(clock: np.ndarray, digit: float) -> float | None:
