@@ -99,7 +99,7 @@ def test_what_cannot_be_columns_is_refused(coords, values, told):
 
 def test_scales_and_digits_that_are_lost_are_noted_and_the_advice_works():
     mixed = [[0.0, 0.0], [1e5, 1.0]]
-    assert "differ by a factor of 1e+05; units=" in signals.points(mixed, [1, 2]).notes[0]
+    assert "differ by a factor of 1e+05; pass units=" in signals.points(mixed, [1, 2]).notes[0]
     assert signals.points(mixed, [1, 2], units=("a", "b")).notes == ()
     assert signals.points([[0.0, 0.0], [1e13, 1.0]], [1, 2], units=("a", "b")).notes == ()
     day = 1.7e9 + np.float64([0.0, 86400.0])

@@ -115,7 +115,7 @@ HOURS = pd.date_range("2020-01-01", periods=36, freq="h")
             "t counted from 1990-01-01",
         ),
         (along("t", np.arange(36) * 0.1, units="seconds"), "s", 0.1, 0.0, ""),
-        (along("depth", np.arange(36) * -2.0, units="m"), "m", 2, -70.0, "depth runs downwards"),
+        (along("depth", np.arange(36) * -2.0, units="m"), "m", 2, -70.0, "depth is descending"),
         (pd.Series(VALUES[0], HOURS), "days", 1 / 24, 0.0, "time counted from 2020-01-01"),
         (
             pd.Series(VALUES[0], HOURS.tz_localize("Europe/Berlin")),
