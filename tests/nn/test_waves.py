@@ -24,6 +24,7 @@ from overtone.nn.activations._registry import build_activation
 from overtone.nn.encodings import Gaussian, Learned, Periodic, Positional, PowerLaw
 from overtone.nn.encodings._base import cosine_window
 from overtone.units._bandwidth import (
+    _mean_cosine,
     gabor_bandwidth,
     gauss_bandwidth,
     hat_bandwidth,
@@ -195,6 +196,17 @@ def test_a_rectifier_adds_its_orders():
     assert rectified_bandwidth(even, np.ones(512)) == pytest.approx(expected, abs=0.02)
     assert rectified_bandwidth([1.0], [1.0]) == pytest.approx(2.0, abs=1.0)
     assert rectified_bandwidth([0.0], [1.0]) == 0.0
+
+
+def test_the_mean_of_cosines_is_that_of_every_cosine() -> None:
+    rng = np.random.default_rng(0)
+    frequencies, weights = rng.uniform(0, 1, 7), rng.uniform(0, 1, 7)
+    lags = np.arange(1000) / 16
+    direct = np.cos(2 * np.pi * lags[:, None] * frequencies) @ weights
+    # Angles up to 400 radians are rounded to 400 eps, in both.
+    np.testing.assert_allclose(
+        _mean_cosine(frequencies, weights, 1000, 16.0), direct, atol=7 * 2 * 400 * 2.3e-16
+    )
 
 
 def test_power_laws_are_those_of_the_paper():

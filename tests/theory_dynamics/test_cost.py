@@ -20,6 +20,7 @@ from overtone.theory.dynamics._cost import (
     WorkCounter,
 )
 from overtone.theory.dynamics._findings import Finding, FindingCode
+from overtone.theory.dynamics._prediction_run import SMALLEST
 from overtone.theory.dynamics._relinearisation import Relinearisation
 from overtone.theory.dynamics._wording import finding_sentence, outlook
 from tests.theory_dynamics.models import field, tones
@@ -137,3 +138,20 @@ def test_a_limit_on_cost_ends_relinearisation_and_is_said() -> None:
     assert f"up to step {limit['until']} only" in " ".join(limited.sentences)
     assert costs[0].limit
     assert outlook(costs[0]).startswith("Predicting will take at most about ")
+
+
+def test_a_cost_above_its_limit_is_told_before_the_pilot() -> None:
+    events: list[Any] = []
+    signal = tones()
+    network = field(signal, 32)
+    adam = torch.optim.Adam(network.parameters(), 1e-3)
+    options = PredictionOptions(max_cost=0.5)
+    meter = CostMeter(events.append, pilot=10, steps=200, max_cost=0.5)
+    meter.before_pilot(0.01, 3.0)
+    meter.before_pilot(0.01)
+    assert events == [Cost(3.0, 2.0), Cost(1.0, 2.0, limit=True)]
+    events.clear()
+    predict(signal, network, adam, 200, pilot=10, options=options, callback=events.append)
+    # A training of a small network costs less than the two kernels of its prediction: no limit is promised.
+    assert not events[0].limit
+    assert events[0].predicting > SMALLEST

@@ -515,6 +515,16 @@ def power_law_bandwidth(count: int, power: float) -> float:
     return weighted_bandwidth(j, j ** (-2 * power))
 
 
+def _mean_cosine(frequencies: ArrayLike, weights: ArrayLike, count: int, rate: float) -> NDArray[np.float64]:
+    """Weighted mean of cos(2 pi f t) at the lags t = 0, 1 / rate, ..., (count - 1) / rate."""
+    # A lag is one of sqrt(count) long ones plus a short one, so that cos(a + b) takes sqrt(count) cosines a frequency.
+    block = math.isqrt(count - 1) + 1
+    short = 2 * math.pi * np.arange(block)[:, None] / rate * np.asarray(frequencies)
+    cosines = np.cos(block * short) * weights @ np.cos(short).T
+    means: NDArray[np.float64] = cosines - np.sin(block * short) * weights @ np.sin(short).T
+    return means.ravel()[:count]
+
+
 def rectified_bandwidth(frequencies: ArrayLike, power: ArrayLike) -> float:
     """Return the bandwidth of max(0, z) for a random mixture z of cosines and sines of known frequencies.
 
@@ -536,8 +546,7 @@ def rectified_bandwidth(frequencies: ArrayLike, power: ArrayLike) -> float:
     f, p = f[varying] / f[varying].max(), p[varying] / p[varying].sum()
     # Lags of 1/16 of the shortest period up to 256 periods; the taper ends the quasi-periodic autocorrelation smoothly.
     count, rate = 4096, 16.0
-    lag = np.arange(count) / rate
-    r = np.clip(np.cos(2 * math.pi * lag[:, None] * f) @ p, -1, 1)
+    r = np.clip(_mean_cosine(f, p, count, rate), -1, 1)
     autocorrelation = (np.sqrt(1 - r * r) + r * (math.pi - np.arccos(r)) - 1) / (2 * math.pi)
     taper = 0.5 + 0.5 * np.cos(math.pi * np.arange(count) / count)
     symmetric = np.concatenate([autocorrelation * taper, [0.0], (autocorrelation * taper)[:0:-1]])

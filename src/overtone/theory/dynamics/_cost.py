@@ -64,16 +64,17 @@ class CostMeter:
         self._callback, self._pilot, self._steps, self._max_cost = callback, pilot, steps, max_cost
         self._start, self._reported = time.perf_counter(), 0.0
 
-    def before_pilot(self, step: float) -> None:
-        """Report the limit, if there is one.
+    def before_pilot(self, step: float, minimum: float | None = None) -> None:
+        """Report the limit, if there is one, or the least that the prediction takes where that is more.
 
         Args:
             step: Seconds of a step.
+            minimum: Estimated seconds of a prediction that the limit does not allow; None if it does.
         """
         if math.isfinite(self._max_cost):
             training = step * self._steps
-            self._reported = self._max_cost * training
-            self._callback(Cost(self._reported, training, limit=True))
+            self._reported = self._max_cost * training if minimum is None else minimum
+            self._callback(Cost(self._reported, training, limit=minimum is None))
 
     def after_half_pilot(self, step: float, expansion: float, share: float) -> None:
         """Estimate the cost half way through the pilot, after the first kernel.

@@ -42,6 +42,10 @@ RECORDS = 0.8
 """Nominal seconds of the largest stable rate, of the records and of their evaluation."""
 
 
+SMALLEST = 0.6
+"""Nominal seconds of the same for a small network, by which a cost above its limit is estimated."""
+
+
 MARGIN = 0.5
 """Share of the limit on cost that nominal work may use: expansions are bound by memory more than training steps are."""
 
@@ -250,8 +254,12 @@ class PredictionRun:
         share = max(0.0, self.max_cost * self.steps - pilot)
         work = MARGIN * share * counter.seconds - RECORDS
         # Two kernels are computed in any case: where they exceed the limit, only their estimate is true.
-        if work >= KERNELS * eigensystem_seconds(self.problem.y[self.problem.train].numel()):
-            meter.before_pilot(copied.seconds - before)
+        kernels = KERNELS * eigensystem_seconds(self.problem.y[self.problem.train].numel())
+        seconds = copied.seconds - before
+        if work >= kernels:
+            meter.before_pilot(seconds)
+        else:
+            meter.before_pilot(seconds, pilot * seconds + kernels + SMALLEST)
         return WorkBudget(work)
 
     def _train_pilot(self, recorded: RecordedPilot, steps: int, at_half: Callable[[], None]) -> Stability:
