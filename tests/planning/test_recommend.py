@@ -8,7 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from overtone import planning, signals
+import overtone as ot
+from overtone import nn, planning, signals
 from overtone._config import Activation, Choosing, EncodingKind, ModelConfig
 from overtone._training import TrainingConfig, train
 from overtone.errors import InputError
@@ -16,7 +17,7 @@ from overtone.nn._build import build_field
 from overtone.nn.encodings import Gaussian
 from overtone.planning import Budget, Plan, ReasonCode
 from overtone.planning._bandwidth import alias_frequency, aliasing_reason
-from overtone.planning._held_out import REGRESSION_ONLY, expected_psnr
+from overtone.planning._held_out import REGRESSION_ONLY, expected_psnr, stated_from
 from overtone.planning._recommend import plan_model
 from overtone.planning._run_size import RunSize, parameter_count, run_size
 from overtone.signals import masks
@@ -113,6 +114,40 @@ def test_a_budget_too_small_for_a_trial_says_what_would_be_enough():
         short.reason(ReasonCode.CANDIDATES)
     )
     assert planning.plan(smooth(), size=replace(SMALL, steps=120)).trial_steps == 20
+
+
+@pytest.mark.parametrize(("width", "lr", "stated"), [(64, 1e-3, 47), (64, 1e-2, 25), (32, 1e-3, 94)])
+def test_a_quality_is_stated_only_where_weights_can_move(width, lr, stated):
+    signal = signals.synthetic.harmonics([4, 6, 13], samples=256)
+    expected = {}
+    for steps in (1, 5, stated - 1, stated, 119):
+        size = RunSize(width, 3, width, steps, None, lr)
+        plan = planning.plan(signal, size=size, choose="quick")
+        expected[steps] = plan.expected
+        assert (plan.expected is not None) == (steps >= stated)
+        assert (plan.reason(ReasonCode.EXPECTED_PSNR) is None) == (steps < stated)
+        if steps < stated:
+            said = str(plan.reason(ReasonCode.NO_EXPECTATION))
+            assert "cannot be told in advance" in said
+            assert f"it can from {stated} steps on" in said
+            assert Plan.from_json(json.loads(json.dumps(plan.to_json()))) == plan
+    # What is stated rises with the steps, and holds from the first statement on.
+    assert expected[stated].psnr < expected[119].psnr
+    run = ot.fit(signal, steps=stated, lr=lr, width=width, features=width, choose="quick")
+    assert expected[stated].low <= run.psnr["held_out"] <= expected[stated].high
+
+
+def test_sgd_and_ones_own_networks_have_no_quality_stated_for_few_steps_either():
+    assert stated_from(TrainingConfig(optimizer="sgd", lr=0.1, steps=5), 60) == 50
+    short = planning.plan(
+        smooth((12, 12)),
+        Budget(steps=5),
+        network=lambda scale: nn.MLP(2, 1, 16, 2, nn.activations.Sine(scale)),
+        library="siren",
+    )
+    assert short.expected is None
+    assert short.reason(ReasonCode.EXPECTED_PSNR) is None
+    assert short.reason(ReasonCode.NO_EXPECTATION).values["enough_steps"] == 100
 
 
 @pytest.mark.parametrize("shape", [(40, 40), (600,), (9, 9, 9)])

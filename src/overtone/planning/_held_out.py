@@ -6,8 +6,10 @@ import math
 from dataclasses import dataclass
 from typing import NamedTuple, TypeVar, final
 
+from overtone._config import Optimizer, TrainingConfig
 from overtone._utils.seeding import derive_seed
 from overtone._utils.statistics import psnr_from_error
+from overtone.planning._run_size import LEARNING_RATE
 from overtone.signals import Geometry, Signal, masks
 
 FRACTION = 0.1
@@ -35,6 +37,11 @@ The last do not show what learning features gains, up to 20 dB on clean band-lim
 
 Set on the design cases of `benchmarks.steer` so that 85 to 95 % of them end inside; see the results for other cases.
 """
+
+UNIT_TRAVEL, STATED_FROM, UNKNOWN_WIDTH = 3.0, 25, 30
+"""How far the inputs of an activation must be able to move before a quality can be stated, the least number of steps,
+and the width taken for networks of the caller. Regressions and kernels solve for the weights, however far away these are. Adam moves each by at most its rate in a step, so that the sum over the units of a layer moves by at most
+rate x steps x units; below 2 to 3 runs end below their intervals, at widths of 32 to 256 and rates of 1e-4 to 1e-2."""
 
 MIN_CLEAN_SHARE = 0.02
 """Part of a held-out error that is taken as learnable even where the noise estimate explains all of it."""
@@ -72,6 +79,17 @@ def tie_threshold_db(held_out: int) -> float:
     from overtone.theory.kernel_regression._compare import TIE_DB
 
     return max(TIE_DB, 10 / math.log(10) / math.sqrt(held_out))
+
+
+def stated_from(training: TrainingConfig, width: int) -> int:
+    """Steps from which on the quality of a run can be stated: max(25, 3 / (rate x units)).
+
+    Args:
+        training: Settings of the run; SGD counts as Adam at 0.001.
+        width: Units of a layer; 0 if they are not known.
+    """
+    rate = training.lr if training.optimizer is Optimizer.ADAM else LEARNING_RATE
+    return max(STATED_FROM, math.ceil(UNIT_TRAVEL / (rate * (width or UNKNOWN_WIDTH)) - 1e-9))
 
 
 @final

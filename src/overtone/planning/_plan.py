@@ -62,7 +62,7 @@ class Plan(Displayed):
         steps: Optimizer steps; the run may be stopped earlier.
         batch: Samples per step; None for all up to 8,192.
         patience: The run ends at this multiple of the best step so far, see `early_stopping.HeldOut`.
-        expected: Quality to expect on the held-out samples; None where nothing could be held out.
+        expected: Quality to expect on the held-out samples; None where nothing could be held out, or it cannot be told.
         alternatives: Other encodings and bandwidths, best first.
         reasons: The reasons for every choice; `str` of one is its sentence.
         warnings: Reasons against the fit.

@@ -38,6 +38,7 @@ class ReasonCode(Enum):
     ENCODING_COMPARISON = "encoding comparison"
     EXPLAINED_POWER = "explained power"
     EXPECTED_PSNR = "expected PSNR"
+    NO_EXPECTATION = "no expectation"
     STOPPING_RULE = "stopping rule"
     FEATURE_LIMIT = "feature limit"
     PARAMETER_BUDGET = "parameter budget"
@@ -398,6 +399,10 @@ _WORDING: dict[ReasonCode, Callable[[Mapping[str, Any], str], str]] = {
     ReasonCode.ENCODING_COMPARISON: _encoding_comparison,
     ReasonCode.EXPLAINED_POWER: _explained_power,
     ReasonCode.EXPECTED_PSNR: _expected_psnr,
+    ReasonCode.NO_EXPECTATION: lambda v, _: (
+        f"The quality cannot be told in advance for {plural(v['steps'], 'step')} at a learning rate of "
+        f"{number(v['lr'])}, in which no weight moves far; it can from {v['enough_steps']} steps on."
+    ),
     ReasonCode.STOPPING_RULE: _stopping_rule,
     ReasonCode.FEATURE_LIMIT: lambda v, _: (
         f"{v['features']} frequencies, as many as there are samples to train on."

@@ -26,7 +26,7 @@ from overtone.operators._training import LEARNING_RATE as OPERATOR_LEARNING_RATE
 from overtone.planning._bandwidth import recommend_bandwidth
 from overtone.planning._candidates import LOWEST_CYCLES, TOP_SHARE, ladder_cycles
 from overtone.planning._comparison import BandwidthComparison, Entry
-from overtone.planning._held_out import MIN_SAMPLES, ensure_held_out, expected_psnr
+from overtone.planning._held_out import MIN_SAMPLES, ensure_held_out, expected_psnr, stated_from
 from overtone.planning._labels import ClassPlan, LabelCandidates, indicators, is_labelled, plan_labels
 from overtone.planning._own_network import Factory, OwnNetwork
 from overtone.planning._plan import Alternative, Plan, is_recommended, make_plan, outcome_reasons
@@ -266,10 +266,12 @@ def plan_model(
     worthwhile = worthwhile or untried
     native = _parameters(build((chosen.encoding, chosen.bandwidth), seed), chosen.encoding or kind)
     closing = [*native, *outcome_reasons(explained, worthwhile, expected, size)]
+    too_short = _too_short(training, size.width)
     # Of signals too large for the regressions only the short trials are known, which say little of the whole run.
-    unknown = untried or (comparison.is_large and spectrum is not None)
+    unknown = untried or bool(too_short) or (comparison.is_large and spectrum is not None)
     if unknown:
         closing = [reason for reason in closing if reason.code is not ReasonCode.EXPECTED_PSNR]
+        closing += too_short
     if untried:
         closing = [reason for reason in closing if reason.code is not ReasonCode.EXPLAINED_POWER]
     ranked = sorted(
@@ -334,10 +336,11 @@ def _plan_own(
     setting = factory.setting(result.chosen.bandwidth)
     expected = expected_psnr(result.error, context.variance, result.held_out, signal.peak, result.gain)
     quality = {**asdict(expected), "steps": steps}
+    too_short = _too_short(training, size.width)
     closing = [
         Reason(ReasonCode.NETWORK_SETTING, asdict(setting)),
         Reason(ReasonCode.EXPLAINED_POWER, {"fraction": explained, "recommended": worthwhile}),
-        Reason(ReasonCode.EXPECTED_PSNR, quality),
+        *(too_short or [Reason(ReasonCode.EXPECTED_PSNR, quality)]),
     ]
     return make_plan(
         EncodingKind.NONE,
@@ -345,11 +348,20 @@ def _plan_own(
         size,
         [*context.reasons, *result.reasons, *closing],
         recommended=worthwhile,
-        expected=expected,
+        expected=None if too_short else expected,
         candidates=result.candidates,
         trial_steps=result.trial_steps,
         setting=setting,
     )
+
+
+def _too_short(training: TrainingConfig, width: int) -> list[Reason]:
+    """A reason to state no quality, for runs in which weights can hardly move."""
+    steps, enough = training.max_steps, stated_from(training, width)
+    assert steps is not None
+    if steps >= enough:
+        return []
+    return [Reason(ReasonCode.NO_EXPECTATION, {"steps": steps, "lr": training.lr, "enough_steps": enough})]
 
 
 def _with_lower(ladder: list[tuple[float, ...]], ranking: Ranking) -> list[tuple[float, ...]]:
