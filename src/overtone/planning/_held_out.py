@@ -40,8 +40,9 @@ Set on the design cases of `benchmarks.steer` so that 85 to 95 % of them end ins
 
 UNIT_TRAVEL, STATED_FROM, UNKNOWN_WIDTH = 3.0, 25, 30
 """How far the inputs of an activation must be able to move before a quality can be stated, the least number of steps,
-and the width taken for networks of the caller. Regressions and kernels solve for the weights, however far away these are. Adam moves each by at most its rate in a step, so that the sum over the units of a layer moves by at most
-rate x steps x units; below 2 to 3 runs end below their intervals, at widths of 32 to 256 and rates of 1e-4 to 1e-2."""
+and the width taken for networks of the caller. Regressions and kernels solve for the weights, however far away these
+are. Adam moves each by at most its rate in a step, so that the sum over the units of a layer moves by at most rate x
+steps x units; below 2 to 3 runs end below their intervals, at widths of 32 to 256 and rates of 1e-4 to 1e-2."""
 
 MIN_CLEAN_SHARE = 0.02
 """Part of a held-out error that is taken as learnable even where the noise estimate explains all of it."""
