@@ -150,6 +150,33 @@ def test_sgd_and_ones_own_networks_have_no_quality_stated_for_few_steps_either()
     assert short.reason(ReasonCode.NO_EXPECTATION).values["enough_steps"] == 100
 
 
+@pytest.mark.parametrize(
+    ("activation", "width", "lr", "safe"),
+    [
+        ("sine", 256, 1e-3, 2 / 30 / 256),
+        ("finer", 160, 1e-3, 2 / 30 / 160),
+        ("sine", 64, 1e-3, None),
+        ("sine", 256, 2e-4, None),
+        ("relu", 256, 1e-2, None),
+    ],
+)
+def test_learning_rates_that_are_too_high_for_sines_are_named(activation, width, lr, safe):
+    size = RunSize(width, 2, 16, 60, None, lr)
+    model = ModelConfig(activation=(Activation(activation),), width=width, depth=2, features=16)
+    plan = plan_model(
+        signals.synthetic.harmonics([2, 5], samples=64),
+        model,
+        size,
+        TrainingConfig(60, lr=lr),
+        choose=Choosing.QUICK,
+    )
+    reason = plan.reason(ReasonCode.FAST_SINES)
+    assert (reason is None) == (safe is None)
+    if reason is not None:
+        assert reason.values["safe_lr"] == pytest.approx(safe)
+        assert f"behind {width} units" in str(reason)
+
+
 @pytest.mark.parametrize("shape", [(40, 40), (600,), (9, 9, 9)])
 @pytest.mark.parametrize("seed", [0, 1])
 def test_white_noise_is_not_worth_a_network(shape, seed):

@@ -39,6 +39,7 @@ class ReasonCode(Enum):
     EXPLAINED_POWER = "explained power"
     EXPECTED_PSNR = "expected PSNR"
     NO_EXPECTATION = "no expectation"
+    FAST_SINES = "fast sines"
     STOPPING_RULE = "stopping rule"
     FEATURE_LIMIT = "feature limit"
     PARAMETER_BUDGET = "parameter budget"
@@ -402,6 +403,10 @@ _WORDING: dict[ReasonCode, Callable[[Mapping[str, Any], str], str]] = {
     ReasonCode.NO_EXPECTATION: lambda v, _: (
         f"The quality cannot be told in advance for {plural(v['steps'], 'step')} at a learning rate of "
         f"{number(v['lr'])}, in which no weight moves far; it can from {v['enough_steps']} steps on."
+    ),
+    ReasonCode.FAST_SINES: lambda v, _: (
+        f"At a learning rate of {number(v['lr'])} a step may move the arguments of sines behind {v['width']} units by "
+        f"{v['radians']:.1f} radians. That has lost up to 45 dB of clean tones: {number(v['safe_lr'])} is safer."
     ),
     ReasonCode.STOPPING_RULE: _stopping_rule,
     ReasonCode.FEATURE_LIMIT: lambda v, _: (
