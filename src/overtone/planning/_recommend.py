@@ -59,8 +59,8 @@ CELL_CYCLES = 8.0
 bandwidth at which the levels of the usual sixteen cells at the coarsest differ from each other."""
 
 HIDDEN_OMEGA, FAST_RADIANS, SAFE_RADIANS = 30.0, 4.0, 2.0
-"""Factor inside hidden sines, and the radians by which a step of Adam may move the argument of one, at most rate x factor
-x units: 8 lose up to 45 dB of clean tones, 2 lose nothing."""
+"""Factor inside hidden sines, and the radians by which a step of Adam may move the argument of one, at most rate x
+factor x units: 8 lose up to 45 dB of clean tones, 2 lose nothing."""
 
 G = TypeVar("G", bound=Geometry)
 
