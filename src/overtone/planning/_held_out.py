@@ -89,7 +89,7 @@ def stated_from(training: TrainingConfig, width: int) -> int:
         training: Settings of the run; SGD counts as Adam at 0.001.
         width: Units of a layer; 0 if they are not known.
     """
-    rate = training.lr if training.optimizer is Optimizer.ADAM else LEARNING_RATE
+    rate = training.learning_rate if training.optimizer is Optimizer.ADAM else LEARNING_RATE
     return max(STATED_FROM, math.ceil(UNIT_TRAVEL / (rate * (width or UNKNOWN_WIDTH)) - 1e-9))
 
 

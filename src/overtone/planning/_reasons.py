@@ -406,7 +406,7 @@ _WORDING: dict[ReasonCode, Callable[[Mapping[str, Any], str], str]] = {
     ),
     ReasonCode.FAST_SINES: lambda v, _: (
         f"At a learning rate of {number(v['lr'])} a step may move the arguments of sines behind {v['width']} units by "
-        f"{v['radians']:.1f} radians. That has lost up to 45 dB of clean tones: {number(v['safe_lr'])} is safer."
+        f"{v['radians']:.1f} radians. That has lost up to 40 dB of clean tones: {number(v['safe_lr'])} is safer."
     ),
     ReasonCode.STOPPING_RULE: _stopping_rule,
     ReasonCode.FEATURE_LIMIT: lambda v, _: (

@@ -60,7 +60,7 @@ bandwidth at which the levels of the usual sixteen cells at the coarsest differ 
 
 HIDDEN_OMEGA, FAST_RADIANS, SAFE_RADIANS = 30.0, 4.0, 2.0
 """Factor inside hidden sines, and the radians by which a step of Adam may move the argument of one, at most rate x
-factor x units: 8 lose up to 45 dB of clean tones, 2 lose nothing."""
+factor x units: 8 lose up to 40 dB of clean tones, 2 to 3 lose nothing."""
 
 G = TypeVar("G", bound=Geometry)
 
@@ -364,14 +364,14 @@ def _plan_own(
 
 def _fast_sines(ranking: Ranking, training: TrainingConfig, width: int) -> list[Reason]:
     """A reason against learning rates that move the arguments of hidden sines by more than half a period in a step."""
-    radians = training.lr * HIDDEN_OMEGA * width
+    radians = training.learning_rate * HIDDEN_OMEGA * width
     if (
         ranking not in (PERIODIC, FINER)
         or training.optimizer is not Optimizer.ADAM
         or radians <= FAST_RADIANS
     ):
         return []
-    values = {"lr": training.lr, "width": width, "radians": radians}
+    values = {"lr": training.learning_rate, "width": width, "radians": radians}
     return [Reason(ReasonCode.FAST_SINES, values | {"safe_lr": SAFE_RADIANS / (HIDDEN_OMEGA * width)})]
 
 
@@ -381,7 +381,11 @@ def _too_short(training: TrainingConfig, width: int) -> list[Reason]:
     assert steps is not None
     if steps >= enough:
         return []
-    return [Reason(ReasonCode.NO_EXPECTATION, {"steps": steps, "lr": training.lr, "enough_steps": enough})]
+    return [
+        Reason(
+            ReasonCode.NO_EXPECTATION, {"steps": steps, "lr": training.learning_rate, "enough_steps": enough}
+        )
+    ]
 
 
 def _with_lower(ladder: list[tuple[float, ...]], ranking: Ranking) -> list[tuple[float, ...]]:
