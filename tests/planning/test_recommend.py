@@ -116,11 +116,11 @@ def test_a_budget_too_small_for_a_trial_says_what_would_be_enough():
     assert planning.plan(smooth(), size=replace(SMALL, steps=120)).trial_steps == 20
 
 
-@pytest.mark.parametrize(("width", "lr", "stated"), [(64, 1e-3, 47), (64, 1e-2, 25), (32, 1e-3, 94)])
+@pytest.mark.parametrize(("width", "lr", "stated"), [(64, 1e-2, 25), (32, 1e-3, 94)])
 def test_a_quality_is_stated_only_where_weights_can_move(width, lr, stated):
     signal = signals.synthetic.harmonics([4, 6, 13], samples=256)
     expected = {}
-    for steps in (1, 5, stated - 1, stated, 119):
+    for steps in (5, stated - 1, stated, 119):
         size = RunSize(width, 3, width, steps, None, lr)
         plan = planning.plan(signal, size=size, choose="quick")
         expected[steps] = plan.expected
@@ -154,7 +154,7 @@ def test_sgd_and_ones_own_networks_have_no_quality_stated_for_few_steps_either()
     ("activation", "width", "lr", "safe"),
     [
         ("sine", 256, 1e-3, 2 / 30 / 256),
-        ("finer", 160, 1e-3, 2 / 30 / 160),
+        ("finer", 140, 1e-3, 2 / 30 / 140),
         ("sine", 64, 1e-3, None),
         ("sine", 256, 2e-4, None),
         ("relu", 256, 1e-2, None),
