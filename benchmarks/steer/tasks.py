@@ -6,6 +6,7 @@ import argparse
 import math
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -186,14 +187,46 @@ def best_constant(some: Sequence[Judged]) -> tuple[float, list[float]]:
     return best, options[best]
 
 
+def lost_by_another_run(cases: Sequence[Case], store: Store, seeds: int) -> list[float]:
+    """What is lost in each run by the best bandwidth of the run of the same case with another seed, both ways, in dB.
+
+    Args:
+        cases: The cases.
+        store: Store of the runs.
+        seeds: What is added to the seed of a case; it seeds weights, noise and samples.
+    """
+    others = {case: replace(case, seed=case.seed + seeds) for case in cases}
+    tasks = {
+        one: [training(one, cycles) for cycles in grid(case)]
+        for case, other in others.items()
+        for one in (case, other)
+    }
+    done = perform([task for some in tasks.values() for task in some], store)
+    lost = []
+    for case, other in others.items():
+        for here, there in ((case, other), (other, case)):
+            levels = [min(done[task.key]["clean"]) for task in tasks[here]]
+            elsewhere = [min(done[task.key]["clean"]) for task in tasks[there]]
+            lost.append(_db(levels[elsewhere.index(min(elsewhere))] / min(levels)))
+    return lost
+
+
 def main() -> None:
     """Judge one battery."""
     parser = argparse.ArgumentParser(description=main.__doc__)
     parser.add_argument("battery", choices=list(BATTERIES))
     parser.add_argument("--store", type=Path, default=STORE)
     parser.add_argument("--grid", action="store_true", help="train the grid only, and show nothing")
+    parser.add_argument("--network", help="only the cases of this kind of network")
+    parser.add_argument(
+        "--other-seed", type=int, help="judge the best bandwidths of runs with this added to the seed"
+    )
     arguments = parser.parse_args()
-    cases = BATTERIES[arguments.battery]
+    cases = [c for c in BATTERIES[arguments.battery] if arguments.network in (None, c.network)]
+    if arguments.other_seed:
+        lost = lost_by_another_run(cases, Store(arguments.store), arguments.other_seed)
+        print(f"{np.mean(lost):.2f} / {np.median(lost):.2f} / {max(lost):.2f}")
+        return
     if arguments.grid:
         perform([training(case, cycles) for case in cases for cycles in grid(case)], Store(arguments.store))
         return
