@@ -329,11 +329,11 @@ def test_frequencies():
         (lambda: units.convert(1, of="wire", to="tancik"), "inputs: expected the number of coordinates"),
         (
             lambda: units.convert(1, of="bandwidth", to="finer-bias", inputs=1),
-            r"bandwidth: expected a bandwidth above 8.44 cycles per unit, .* omega = 30 allows, got 0.5",
+            r"value: expected a bandwidth above 8.44 cycles per unit, .* omega = 30 allows, got 0.5",
         ),
         (
             lambda: units.convert(1, of="bandwidth", to="wire-scale", inputs=2),
-            r"bandwidth: expected a bandwidth above 2.03 cycles per unit, .* omega = 20 allows, got 0.5",
+            r"value: expected a bandwidth above 2.03 cycles per unit, .* omega = 20 allows, got 0.5",
         ),
         (
             lambda: units.convert(30, of="finer", to="bandwidth", domain=(0, 10), inputs=1),

@@ -429,7 +429,7 @@ def _reachable(bandwidth: float, lowest: float, fixed: str) -> float:
             f"a bandwidth above {lowest:.3g} cycles per unit, the lowest that {fixed} allows",
             f"{bandwidth:.3g}",
             "pass a higher bandwidth, or convert to the factor of the first layer instead",
-            "bandwidth",
+            "value",
         )
     return bandwidth
 
