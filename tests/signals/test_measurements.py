@@ -440,11 +440,14 @@ HALF_MASKED = np.ma.masked_array(np.ones((6, 16)), np.arange(96).reshape(6, 16) 
         (lambda: signals.projections(HALF_MASKED, np.arange(6) * 30), "48 of 96 values missing"),
         (lambda: signals.blurred(HALF_MASKED, np.ones((3, 3))), "48 of 96 values missing"),
         (lambda: signals.blurred(1j * np.ones((9, 9)), np.ones((3, 3))), "imaginary part is not 0"),
-        (lambda: signals.blurred(np.ones((9, 9)), np.ones((3, 3)), factor=1.5), "a whole number, got 1.5"),
+        (
+            lambda: signals.blurred(np.ones((9, 9)), np.ones((3, 3)), factor=1.5),
+            "a whole number of at least 1, got 1.5",
+        ),
         (lambda: signals.kspace(HALF_MASKED + 0j), "48 of 96 values missing"),
         (
             lambda: signals.noncartesian_kspace(np.ones(9, complex), np.zeros((9, 1)), (16.5,)),
-            "a whole number, got 16.5",
+            "a whole number of at least 1, got 16.5",
         ),
         (
             lambda: signals.noncartesian_kspace(np.ones(9, complex), np.full((9, 1), 0.1j), (16,)),

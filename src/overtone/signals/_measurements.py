@@ -13,24 +13,22 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from overtone._utils.missing_values import entire
+from overtone._utils.numbers import whole
 from overtone._utils.optional import import_optional
 from overtone.errors import InputError
 from overtone.signals._geometry import Grid
 from overtone.signals._measured import Measured, SamplesOperator, measured
 from overtone.signals._plausible import (
-    check_centre,
     check_channels,
     check_coefficient_noise,
-    check_conjugates,
+    check_coefficients,
     check_counts,
-    check_mask,
-    check_origin,
     check_rotation,
     check_sample_noise,
     check_turns,
 )
 from overtone.signals._readers._files import check_size
-from overtone.signals._readers._numbers import measurements, whole
+from overtone.signals._readers._numbers import measurements
 
 Array = NDArray[Any]
 
@@ -99,12 +97,7 @@ def kspace(
     if array.ndim > len(shape):
         check_channels(shape, array.shape[-1], "mask", "by numpy.broadcast_to for whole lines")
     by_channel = array.reshape(*shape, -1)
-    check_mask(by_channel, measured_at)
-    check_centre(by_channel, measured_at)
-    if not complex_values:
-        check_conjugates(by_channel, measured_at)
-    check_origin(by_channel, measured_at)
-    check_coefficient_noise(by_channel[measured_at], noise)
+    check_coefficients(by_channel, measured_at, complex_values, noise)
     grid = _grid(shape, spacing, unit, periodic=True)
     values = torch.from_numpy(array.reshape(*shape, -1).astype(np.complex128))
     chosen = torch.from_numpy(measured_at)
@@ -490,8 +483,6 @@ def blurred(
             "check both arrays",
             "kernel",
         )
-    if factor < 1:
-        raise InputError("a factor of at least 1", f"{factor}", "pass for instance 2", "factor")
     axes = weights.ndim
     if values.ndim > axes:
         check_channels(

@@ -69,6 +69,23 @@ def check_channels(shape: tuple[int, ...], channels: int, argument: str, remedy:
         )
 
 
+def check_coefficients(data: Array, mask: Array, complex_values: bool, noise: float | None) -> None:
+    """Refuse Cartesian k-space of another order, origin or kind than stated.
+
+    Args:
+        data: (*shape, channel) coefficients.
+        mask: (*shape) which are measured.
+        complex_values: Whether the picture is complex.
+        noise: Standard deviation of the noise of a coefficient, None if unknown.
+    """
+    check_mask(data, mask)
+    check_centre(data, mask)
+    if not complex_values:
+        check_conjugates(data, mask)
+    check_origin(data, mask)
+    check_coefficient_noise(data[mask], noise)
+
+
 def check_centre(data: Array, mask: Array) -> None:
     """Refuse k-space whose frequency 0 lies in the corner.
 

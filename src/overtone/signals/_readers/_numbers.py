@@ -218,18 +218,3 @@ def measurements(values: object, location: str, *, complex_values: bool = False)
             "real numbers", "complex numbers whose imaginary part is not 0", "pass their real part", location
         )
     return array.real.copy()
-
-
-def whole(value: object, location: str) -> int:
-    """Return a whole number as an int.
-
-    Args:
-        value: Any number.
-        location: Name of the argument in error messages.
-
-    Raises:
-        InputError: If it is not a whole number.
-    """
-    if isinstance(value, numbers.Real) and not isinstance(value, bool) and value == value // 1:
-        return int(value)
-    raise InputError("a whole number", f"{value!r}"[:40], "correct it", location)
