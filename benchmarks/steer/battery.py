@@ -1,7 +1,8 @@
 """Batteries of signals and networks: rules may be designed on A and, since it was opened, on B; C came afterwards.
 
-F has other activations with frequencies, dense grids, and periodic embeddings of tables; its half G was sealed before a
-run was made.
+F has other activations with frequencies, dense grids, and periodic embeddings of tables; one half was sealed before a
+run was made. G, Gaussian and positional features of both lengths, was listed before a run was made, to judge which
+bandwidths of unlike axes may be tried.
 
 C judges the rules for sines and hash grids that were designed when A and B were known. A, B and C have small networks
 and short runs; D has the network and the steps that a fit takes if nothing is said, and two seeds of some cases. One
@@ -240,6 +241,26 @@ relief | g 0 usual 8
 sombrero points | g 3 usual 8
 """)
 
+SEVENTH = _cases(
+    """
+heartbeats | g 0 long, p 3 long
+row of grass | g 3 long, g 0 usual
+crossing chirps | g 10 long
+room | p 3 long, g 3 usual
+digits | g 0 long, g 10 usual
+strata | g 3 long, g 0 usual
+grating | g 0 long
+polygons | p 0 long, g 3 usual
+ridged field | g 10 long, p 0 usual
+travelling wave | g 3 long
+ball volume | p 0 long, g 0 usual
+himmelblau points | g 0 long, g 10 usual
+streaks points | g 3 long
+cell points | p 3 long, g 0 usual
+""",
+    seed=9,
+)
+
 FAMILIES_DESIGN = _cases(
     """
 drifting tone | f 0 long, b 0 long, d 3 long
@@ -286,6 +307,7 @@ BATTERIES = {
     "usual design": USUAL_DESIGN,
     "usual sealed": USUAL_SEALED,
     "usual pictures": USUAL_PICTURES,
+    "seventh": SEVENTH,
     "families design": FAMILIES_DESIGN,
     "families sealed": FAMILIES_SEALED,
 }

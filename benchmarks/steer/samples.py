@@ -10,7 +10,7 @@ import numpy as np
 from skimage import data
 from skimage.io import imread
 from skimage.transform import resize
-from sklearn.datasets import load_breast_cancer, load_diabetes, load_sample_image
+from sklearn.datasets import load_breast_cancer, load_diabetes, load_digits, load_sample_image
 
 from overtone import signals
 from overtone.signals import Grid, Signal
@@ -180,6 +180,48 @@ def _gyroid(side: int) -> np.ndarray:
     return np.sin(x) * np.cos(y) + np.sin(y) * np.cos(z) + np.sin(z) * np.cos(x)
 
 
+def _heartbeats() -> np.ndarray:
+    waves = ((-0.05, 0.015, 0.2), (0.0, 0.006, 1.0), (0.012, 0.005, -0.3), (0.07, 0.025, 0.35))
+    centres = (0.11, 0.3, 0.5, 0.68, 0.89)
+    return sum(a * _gauss(_time(), c + s, w) for c in centres for s, w, a in waves)  # type: ignore[return-value]
+
+
+def _digits() -> np.ndarray:
+    """Sixteen handwritten digits of scikit-learn on one sheet."""
+    return load_digits().images[:16].reshape(4, 4, 8, 8).transpose(0, 2, 1, 3).reshape(32, 32) / 16
+
+
+def _strata(side: int) -> np.ndarray:
+    rows, columns = _plane((side, side))
+    layers = np.sin(2 * np.pi * 6 * (rows + 0.06 * np.sin(2 * np.pi * columns)))
+    return np.tanh(2 * layers) + 0.5 * np.sin(2 * np.pi * 2.5 * rows)
+
+
+def _grating(side: int) -> np.ndarray:
+    rows, columns = _plane((side, side))
+    return np.cos(2 * np.pi * 6 * columns + 1.5 * np.sin(2 * np.pi * rows)) * (0.5 + rows)
+
+
+def _polygons(side: int) -> np.ndarray:
+    rows, columns = _plane((side, side))
+    normals = np.random.default_rng(91).normal(size=(7, 2))
+    offsets = np.random.default_rng(92).random((7, 2))
+    sides = [
+        (n[0] * (rows - o[0]) + n[1] * (columns - o[1]) > 0) for n, o in zip(normals, offsets, strict=True)
+    ]
+    return sum(0.7**k * side for k, side in enumerate(sides))  # type: ignore[return-value]
+
+
+def _travelling_wave(side: int) -> np.ndarray:
+    t, y, x = np.meshgrid(*(np.arange(side) / side,) * 3, indexing="ij")
+    return np.sin(2 * np.pi * (2.5 * x - t)) * np.exp(-4 * (y - 0.5) ** 2)
+
+
+def _ball(side: int) -> np.ndarray:
+    z, y, x = np.meshgrid(*(np.arange(side) / side - 0.5,) * 3, indexing="ij")
+    return (x**2 + y**2 + (z + 0.05) ** 2 < 0.1).astype(float) * (1 + x)
+
+
 _make = signals.synthetic
 GRIDS: dict[str, Callable[[], np.ndarray]] = {
     "tones": lambda: sum(np.sin(2 * np.pi * k * _time() + k) / k**0.5 for k in (3, 7, 19)),  # type: ignore[dict-item,return-value]
@@ -304,6 +346,19 @@ GRIDS: dict[str, Callable[[], np.ndarray]] = {
     "dunes": lambda: _dunes(36),
     "drum": lambda: _drum(36),
     "gyroid volume": lambda: _gyroid(10),
+    "heartbeats": _heartbeats,
+    "row of grass": lambda: np.asarray(data.grass()[100, :_LINE], dtype=np.float64) / 255,
+    "crossing chirps": lambda: (
+        np.sin(2 * np.pi * (4 * _time() + 12 * _time() ** 2)) + 0.6 * np.cos(2 * np.pi * 20 * _time() ** 1.5)
+    ),
+    "room": lambda: resize(data.lfw_subset()[150], (_SIDE, _SIDE), anti_aliasing=True),
+    "digits": _digits,
+    "strata": lambda: _strata(32),
+    "grating": lambda: _grating(32),
+    "polygons": lambda: _polygons(32),
+    "ridged field": lambda: np.abs(_synthetic(_make.power_law((32, 32), 3.0, seed=93))),
+    "travelling wave": lambda: _travelling_wave(10),
+    "ball volume": lambda: _ball(10),
     "smooth box": lambda: _synthetic(_make.power_law((12, 12, 12), 3.6, seed=45)),
 }
 
@@ -387,6 +442,22 @@ def _front_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarra
     return places, np.arctan(30 * distance) + 0.3 * np.sin(2 * np.pi * 2 * places[:, 0])
 
 
+def _himmelblau_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    places = generator.random((700, 2)) * 10 - 5
+    x, y = places.T
+    return places, np.log1p((x**2 + y - 11) ** 2 + (x + y**2 - 7) ** 2)
+
+
+def _streaks_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    places = generator.random((700, 2)) * [1.0, 3.0]
+    x, y = places.T
+    return places, np.sin(2 * np.pi * (5 * x + 0.2 * np.sin(y))) * (1 + 0.3 * y)
+
+
+def _cell_points(generator: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    return _scattered(_picture("cell", 64), generator, 700)
+
+
 POINTS: dict[str, Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]] = {
     "camera points": _camera_points,
     "bumps points": _bumps_points,
@@ -398,6 +469,9 @@ POINTS: dict[str, Callable[[np.random.Generator], tuple[np.ndarray, np.ndarray]]
     "peaks points": _peaks_points,
     "sombrero points": _sombrero_points,
     "front points": _front_points,
+    "himmelblau points": _himmelblau_points,
+    "streaks points": _streaks_points,
+    "cell points": _cell_points,
     "wells points": _wells_points,
     "petals points": _petals_points,
 }
