@@ -13,9 +13,10 @@ from overtone.nn._build import build_field
 from overtone.planning import _shortlist
 from overtone.planning._candidates import ladder_cycles
 from overtone.planning._comparison import CLOSE_DB, BandwidthComparison
+from overtone.planning._held_out import ensure_held_out
 from overtone.planning._ranking import CELLS, FOURIER
 from overtone.planning._reasons import sentences
-from overtone.planning._shortlist import RidgeScorer, last_hidden
+from overtone.planning._shortlist import RidgeScore, RidgeScorer, last_hidden
 
 
 def split(samples=60, channels=1):
@@ -157,3 +158,48 @@ def test_trials_are_given_up_where_they_take_far_more_than_their_time(ranking, s
     (sentence,) = sentences(result.reasons)
     assert ("were given up, because they took more than half of the time for training" in sentence) is late
     assert "too few to try" not in sentence
+
+
+def tried_bandwidths(level, tolerance):
+    """The two that are trained, of a ladder of 0.5 to 8 cycles along two axes, in the slowest way to write it down."""
+    ladder = [(c, c) for c in (0.5, 1.0, 2.0, 4.0, 8.0)]
+    best, kept = min(ladder, key=level), []
+    for axis in range(2):
+        for factor in (1 / 4, 4.0):
+            other = tuple(b * factor if a == axis else b for a, b in enumerate(best))
+            if level(best) - level(other) > tolerance:
+                best, kept = other, [tuple(f * b for b in other) for f in (0.5, 1.0, 2.0)]
+                break
+    return sorted([*ladder, *kept], key=level)[:2]
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_an_axis_that_was_tried_and_not_kept_is_not_trained(monkeypatch, seed):
+    values = np.random.default_rng(0).random((16, 16))
+    signal = ensure_held_out(signals.array(values.astype(np.float32)), 0)
+
+    def level(bandwidth):
+        # A bowl over the mean frequency, and chance, within the tolerance and beyond it.
+        middle = np.log2(np.prod(np.multiply(bandwidth, 16))) / 2
+        chance = np.random.default_rng([seed, *(int(1e6 * b) for b in bandwidth)]).normal()
+        return 0.5 * (middle - 5) ** 2 + 0.5 * chance
+
+    def draw(self, entry, trial_steps, draws):
+        squares = torch.full((draws, 2, 4), 10 ** (level(entry[1]) / 10), dtype=torch.float64)
+        error = float(squares[0, 0, 0])
+        self._scores[entry] = RidgeScore(error, error, error, 0.1, squares)
+
+    def build(entry, seed):
+        model = ModelConfig(EncodingKind.GAUSSIAN, entry[1], width=8, features=4)
+        return build_field(signal, model, seed)
+
+    monkeypatch.setattr(BandwidthComparison, "_draw", draw)
+    training = TrainingConfig(steps=120, compile=False)
+    comparison = BandwidthComparison(signal, build, FOURIER, training, Choosing.THOROUGH, 0, "cpu")
+    result = comparison.compare(
+        [(EncodingKind.GAUSSIAN, (c / 16, c / 16)) for c in (0.5, 1.0, 2.0, 4.0, 8.0)]
+    )
+    tried = {c.bandwidth for c in result.candidates if c.trial_steps}
+    assert comparison.tolerance_db == pytest.approx(0.85, abs=0.05)
+    wanted = tried_bandwidths(lambda b: level(tuple(c / 16 for c in b)), tolerance=comparison.tolerance_db)
+    assert tried == {tuple(c / 16 for c in b) for b in wanted}
