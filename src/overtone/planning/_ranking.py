@@ -39,9 +39,10 @@ class Ranking(NamedTuple):
     counted_steps: int | None = None
 
 
-FOURIER = Ranking("fourier", 2, 0.7, 0.65, weight=1.0, counted_steps=300)
+FOURIER = Ranking("fourier", 2, 0.6, 0.4, weight=1.0, counted_steps=300)
 """Fourier features, or none, before plain layers: the last hidden layer ranks well. Two with weight 1 lose 0.2 dB
-less than three with weight 4. After 300 steps the best bandwidth hardly changes, but random features overfit."""
+less than three with weight 4. After 300 steps the best bandwidth hardly changes, but random features overfit. The
+regrets are means of 114 cases of the batteries A, B, D and E: 0.63 and 0.42."""
 
 PERIODIC = Ranking(
     "periodic activation", 3, 0.9, 0.7, (3, 2, 1), untried_below=2, by_outlook=True, regressions_count=False
