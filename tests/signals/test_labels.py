@@ -77,6 +77,8 @@ def test_the_command_line_names_its_flag_and_takes_it(
     from overtone.cli._main import run
 
     monkeypatch.chdir(tmp_path)
+    # The flag is tested, not the page.
+    monkeypatch.setattr("overtone.reports.report", lambda _, out: Path(out))
     written(tmp_path / "t.csv", COLUMNS["zero or one"][0])
     words = ["fit", "t.csv", "--inputs", "a", "--columns", "target", "--steps", "2", "--width", "8"]
     words += ["--features", "4", "--bandwidth", "1", "--device", "cpu"]
