@@ -166,6 +166,7 @@ def test_fit_refuses_a_taken_directory_before_it_reads(call, source, monkeypatch
 
 def test_a_long_choice_is_announced(call, monkeypatch) -> None:  # noqa: F811
     monkeypatch.setattr("overtone.planning._duration.machine_seconds", lambda: 10.0)
+    monkeypatch.setattr("overtone.reports.report", lambda _, out: Path(out))
     np.save("a.npy", waves())
     small = ("fit", "a.npy", "--width", "8", "--features", "8")
     told = []
