@@ -11,9 +11,13 @@ from typing import Any, Union, get_args, get_origin, get_type_hints
 
 import numpy as np
 import pytest
+import torch
 
 import overtone as ot
+from overtone import signals
 from overtone._config import FitConfig, FitOptions, ModelConfig, MonitorConfig, StoppingConfig, TrainingConfig
+from overtone.fitting._prepare import resolve_run_size
+from overtone.planning._reasons import ReasonCode
 
 
 def accepted(field_type):
@@ -64,3 +68,23 @@ def test_a_run_measured_on_the_whole_grid_can_be_resumed(tmp_path, controller):
         assert run.record.attrs["geometry"]["measured_whole"]
         assert "samples" not in json.loads((run.directory.path / "run.json").read_text())["watch"]
     assert np.array_equal(whole.record.residual_power, resumed.record.residual_power)
+
+
+@pytest.mark.parametrize(
+    ("settings", "rate"),
+    [
+        ({"activation": "sine", "width": 128}, 2 / 30 / 128),
+        ({"activation": "finer", "width": 128}, 2 / 30 / 128),
+        ({"activation": "sine", "width": 16}, 1e-3),
+        ({"activation": "sine", "width": 128, "lr": 2e-3}, 2e-3),
+        ({"activation": "sine", "width": 128, "optimizer": "sgd"}, 1e-3),
+        ({"activation": "sine", "encoding": "gaussian", "width": 128}, 1e-3),
+        ({"activation": "relu", "width": 128}, 1e-3),
+    ],
+)
+def test_a_step_moves_the_arguments_of_hidden_sines_by_two_radians_at_most(settings, rate):
+    signal = signals.synthetic.harmonics([3.0], samples=64)
+    size = resolve_run_size(signal, FitConfig().replace(**settings), torch.device("cpu"))
+    assert size.lr == pytest.approx(rate)
+    lowered = settings.get("lr") is None and rate != 1e-3
+    assert (ReasonCode.SINE_RATE in [reason.code for reason in size.reasons]) == lowered

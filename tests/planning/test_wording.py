@@ -160,6 +160,7 @@ VALUES: dict[ReasonCode, dict[str, object]] = {
     ReasonCode.EXPECTED_PSNR: {"psnr": 30.0, "low": 28.0, "high": 33.0, "steps": 60, "width": 256},
     ReasonCode.NO_EXPECTATION: {"steps": 5, "lr": 1e-3, "enough_steps": 25},
     ReasonCode.FAST_SINES: {"lr": 1e-3, "width": 256, "radians": 7.7, "safe_lr": 2.6e-4},
+    ReasonCode.SINE_RATE: {"lr": 2.6e-4, "usual": 1e-3, "width": 256, "radians": 7.7},
     ReasonCode.STOPPING_RULE: {"patience": 2.0, "earliest": 100.0},
     ReasonCode.FEATURE_LIMIT: {"features": 36},
     ReasonCode.PARAMETER_BUDGET: {"depth": 3, "width": 64, "features": 64, "parameters": 20_000},

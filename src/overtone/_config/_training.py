@@ -93,7 +93,9 @@ class TrainingConfig:
     batch: int | None = option(
         None, "Samples per step.", default="all, up to 8192; fewer for short {seconds}"
     )
-    lr: float | None = option(None, "Learning rate.", default="0.001, or more for short {seconds}")
+    lr: float | None = option(
+        None, "Learning rate.", default="0.001; more for short {seconds}, less for sines"
+    )
     optimizer: Optimizer = option(Optimizer.ADAM, "Optimizer: adam or sgd.", metavar="NAME")
     momentum: float = option(0.0, "Momentum, for {optimizer} sgd.")
     weight_decay: float = option(0.0, "L2 penalty of the optimizer.")

@@ -29,9 +29,18 @@ from overtone.planning._bandwidth import aliasing_reason
 from overtone.planning._candidates import BandwidthCandidate
 from overtone.planning._held_out import ExpectedPSNR
 from overtone.planning._plan import Plan
+from overtone.planning._ranking import FINER, PERIODIC, ranking_of
 from overtone.planning._reasons import Reason
 from overtone.planning._recommend import plan_model
-from overtone.planning._run_size import LEARNING_RATE, RunSize, check_memory, run_size, step_seconds
+from overtone.planning._run_size import (
+    LEARNING_RATE,
+    SAFE_RADIANS,
+    RunSize,
+    check_memory,
+    run_size,
+    safe_sine_rate,
+    step_seconds,
+)
 from overtone.signals import Geometry, Grid, Signal, masks
 from overtone.spectra import NoiseFloor, NoiseVerdict
 from overtone.units._frequency import positive
@@ -279,7 +288,8 @@ def resolve_run_size(signal: Signal[Any], config: FitConfig, device: torch.devic
     """Return the sizes of a run: as asked for, and otherwise as the budget and the samples allow.
 
     Where only seconds are given, steps are timed and units, samples per step and steps follow from them; else the
-    network has 256 units after 256 frequencies, or as many as there are samples.
+    network has 256 units after 256 frequencies, or as many as there are samples. The learning rate of sines and FINER
+    is 2 / (30 x units) at most, at which a step of Adam moves the argument of a hidden sine by 2 radians at most.
 
     Args:
         signal: The signal to learn.
@@ -301,15 +311,26 @@ def resolve_run_size(signal: Signal[Any], config: FitConfig, device: torch.devic
         values = {"features": model.features, "samples": samples}
         warnings = (*warnings, Reason(ReasonCode.MANY_FEATURES, values))
     # The learning rate of a short run is scaled for Adam alone.
-    scaled = timed and training.optimizer is Optimizer.ADAM
+    adam = training.optimizer is Optimizer.ADAM
+    width, usual = model.width or size.width, size.lr if timed and adam else LEARNING_RATE
+    reasons = size.reasons if model.features is None else ()
+    if (
+        training.lr is None
+        and adam
+        and ranking_of(model) in (PERIODIC, FINER)
+        and usual > safe_sine_rate(width)
+    ):
+        safe = safe_sine_rate(width)
+        values = {"lr": safe, "usual": usual, "width": width, "radians": SAFE_RADIANS * usual / safe}
+        reasons, usual = (*reasons, Reason(ReasonCode.SINE_RATE, values)), safe
     return replace(
         size,
-        width=model.width or size.width,
+        width=width,
         depth=model.depth,
         features=model.features or size.features,
         batch=training.batch or size.batch,
-        lr=training.lr or (size.lr if scaled else LEARNING_RATE),
-        reasons=size.reasons if model.features is None else (),
+        lr=training.lr or usual,
+        reasons=reasons,
         warnings=warnings,
     )
 

@@ -40,6 +40,7 @@ class ReasonCode(Enum):
     EXPECTED_PSNR = "expected PSNR"
     NO_EXPECTATION = "no expectation"
     FAST_SINES = "fast sines"
+    SINE_RATE = "sine rate"
     STOPPING_RULE = "stopping rule"
     FEATURE_LIMIT = "feature limit"
     PARAMETER_BUDGET = "parameter budget"
@@ -407,6 +408,10 @@ _WORDING: dict[ReasonCode, Callable[[Mapping[str, Any], str], str]] = {
     ReasonCode.FAST_SINES: lambda v, _: (
         f"At a learning rate of {number(v['lr'])} a step may move the arguments of sines behind {v['width']} units by "
         f"{v['radians']:.1f} radians. That has lost up to 40 dB of clean tones: {number(v['safe_lr'])} is safer."
+    ),
+    ReasonCode.SINE_RATE: lambda v, _: (
+        f"The learning rate is {number(v['lr'])}: at {number(v['usual'])} a step may move the arguments of sines "
+        f"behind {v['width']} units by {v['radians']:.1f} radians, which has lost up to 45 dB."
     ),
     ReasonCode.STOPPING_RULE: _stopping_rule,
     ReasonCode.FEATURE_LIMIT: lambda v, _: (

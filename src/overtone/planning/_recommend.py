@@ -42,7 +42,16 @@ from overtone.planning._ranking import (
     ranking_of,
 )
 from overtone.planning._reasons import Reason, ReasonCode
-from overtone.planning._run_size import LEARNING_RATE, STEPS, Budget, RunSize, run_size, step_seconds
+from overtone.planning._run_size import (
+    LEARNING_RATE,
+    SAFE_RADIANS,
+    STEPS,
+    Budget,
+    RunSize,
+    run_size,
+    safe_sine_rate,
+    step_seconds,
+)
 from overtone.planning._scan import measure_noise
 from overtone.signals import Geometry, Grid, Measured, Signal, validate
 from overtone.spectra import NoiseFloor, NoiseVerdict
@@ -58,9 +67,8 @@ CELL_CYCLES = 8.0
 """Cycles per extent of grids of cells, where neither the spectrum goes beyond it nor half of Nyquist below: the lowest
 bandwidth at which the levels of the usual sixteen cells at the coarsest differ from each other."""
 
-HIDDEN_OMEGA, FAST_RADIANS, SAFE_RADIANS = 30.0, 4.0, 2.0
-"""Factor inside hidden sines, and the radians by which a step of Adam may move the argument of one, at most rate x
-factor x units: 8 lose up to 40 dB of clean tones, 2 to 3 lose nothing."""
+FAST_RADIANS = 4.0
+"""Radians by which a step of Adam may move the argument of a hidden sine, from which on a plan names a safer rate."""
 
 G = TypeVar("G", bound=Geometry)
 
@@ -364,7 +372,8 @@ def _plan_own(
 
 def _fast_sines(ranking: Ranking, training: TrainingConfig, width: int) -> list[Reason]:
     """A reason against learning rates that move the arguments of hidden sines by more than half a period in a step."""
-    radians = training.learning_rate * HIDDEN_OMEGA * width
+    safe = safe_sine_rate(width)
+    radians = SAFE_RADIANS * training.learning_rate / safe
     if (
         ranking not in (PERIODIC, FINER)
         or training.optimizer is not Optimizer.ADAM
@@ -372,7 +381,7 @@ def _fast_sines(ranking: Ranking, training: TrainingConfig, width: int) -> list[
     ):
         return []
     values = {"lr": training.learning_rate, "width": width, "radians": radians}
-    return [Reason(ReasonCode.FAST_SINES, values | {"safe_lr": SAFE_RADIANS / (HIDDEN_OMEGA * width)})]
+    return [Reason(ReasonCode.FAST_SINES, values | {"safe_lr": safe})]
 
 
 def _too_short(training: TrainingConfig, width: int) -> list[Reason]:
