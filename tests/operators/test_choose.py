@@ -13,12 +13,15 @@ from overtone.errors import InputError
 from overtone.fitting import ModelConfig
 from overtone.operators import ChoiceVerdict
 from overtone.operators import _choose as choosing
+from overtone.operators import _least_squares as least_squares
+from overtone.operators._advice import solution_frequencies
+from overtone.operators._balance import balanced_choice
 from overtone.operators._choose import _entrants, _errors_rank, _winner, choose_in_time
 from overtone.operators._evidence import evidence_losses, samples_system
 from overtone.operators._features import Applied, ConfiguredNetwork, FourierFeatures, NetworkFeatures
 from overtone.operators._hidden_layer import hidden_layer
 from overtone.operators._kernel import domain_points
-from overtone.operators._least_squares import solve
+from overtone.operators._least_squares import Solution, solve, solve_nonlinear
 from overtone.operators._linear_part import checks
 from overtone.units import gaussian_bandwidth
 from tests.operators.problems import TAU, gradient, helmholtz, relative_error, second
@@ -122,6 +125,56 @@ def test_smooth_nonlinear_equations_take_gauss_newton_steps():
     assert not choice.checks[0].linear
     assert choice.best.converged
     assert relative_error(choice.network, solution, torch.rand(200, 1, dtype=torch.float64)) < 0.01
+
+
+def test_steps_of_a_nonlinear_equation_end_where_the_penalised_loss_is_least_from_any_start(monkeypatch):
+    def residual(x, u):
+        return second(u[:, 0], x) / TAU**2 - u[:, 0] ** 3 + torch.sin(TAU * x[:, 0])
+
+    problem = operators.equation(
+        {"equation": (residual, 60), "ends": (lambda x, u: u, [[0.0], [1.0]])}, ((0.0, 1.0),)
+    )
+    features = FourierFeatures.of([(1.0,)], 20, 0)
+    applied = Applied(problem, features, checks(problem))
+    direct = solve(problem, features, 1e-6, applied.checks)
+    near = Solution(FourierFeatures.of([(0.5,)], 9, 1), 0.1 * torch.ones(1, 19, dtype=torch.float64), 0.0)
+    again = solve_nonlinear(applied, (1e-4, 1e-6), near)[1]
+    monkeypatch.setattr(least_squares, "SETTLED", 1e-12)
+    exact = solve(problem, features, 1e-6, applied.checks)
+    assert direct.converged
+    assert again.converged
+    assert direct.loss == pytest.approx(exact.loss, rel=0.02)
+    assert again.loss == pytest.approx(exact.loss, rel=0.02)
+
+
+def test_terms_that_no_training_would_see_are_weighted_before_the_choice():
+    length = 1e6
+    k = TAU * 3.2 / length
+
+    def residual(x, u):
+        return second(u[:, 0], x) + k**2 * u[:, 0]
+
+    ends = [[0.0], [length]]
+    terms = {"equation": (residual, 80), "ends": (lambda x, u: u - torch.cos(k * x), ends)}
+    problem = operators.equation(terms, ((0.0, length),))
+    choice = operators.choose_bandwidth(problem, SMALL, steps=10, cycles=(2, 16))
+    assert choice.balanced
+    assert choice.best.cycles == 2
+    assert choice.problem.terms[0].weight > 1e15
+    assert choice.problem.terms[1].weight == 1
+    assert "Train with them, as choice.problem does" in str(choice)
+    assert balanced_choice(problem, SMALL, steps=10, cycles=(2, 16)).best == choice.best
+    # Weights that were set are kept.
+    own = operators.equation(terms, ((0.0, length),), weights={"ends": 2.0})
+    assert not operators.choose_bandwidth(own, SMALL, steps=10, cycles=(2,)).balanced
+
+
+def test_frequencies_on_lines_are_those_of_the_field_at_their_points():
+    problem = helmholtz(3.2, points=60)
+    field = Solution(FourierFeatures.of([(3.0, 1.0)], 20, 0), torch.randn(2, 41, dtype=torch.float64), 0.0)
+    square = replace(problem, geometry=signals.Domain((0.0, 0.0), (1.0, 2.0), ("x", "y")))
+    expected = solution_frequencies(square, lambda x: field(x))
+    assert solution_frequencies(square, field) == expected
 
 
 def test_real_and_imaginary_parts_are_channels():
@@ -309,6 +362,9 @@ def test_short_trainings_are_run_where_they_can_decide():
     # The second by losses takes part beside the second by errors.
     third = [*near, tried(4.0, (2e-2, 2e-2), (0.035, 0.03))]
     assert _entrants(problem, third, known) == (ChoiceVerdict.RACED, [1, 2, 0])
+    # Gauss-Newton steps rank as least squares does.
+    bent = tuple(replace(one, nonlinearity=1.0) for one in known)
+    assert _entrants(problem, [agreed, other], bent) == (ChoiceVerdict.RANKED, [0])
     far = [tried(1.0, (1e-2, 1e-2), (0.5, 0.4)), tried(2.0, (3e-2, 2e-2), (0.3, 0.2))]
     assert _entrants(problem, far, known) == (ChoiceVerdict.RANKED, [1])
 

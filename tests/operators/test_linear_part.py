@@ -91,6 +91,49 @@ def test_residuals_that_read_other_points_take_each_feature_through_the_residual
     torch.testing.assert_close(matrix[:2] * 2, rows)
 
 
+@pytest.mark.parametrize("domain", [((0.0, 1.0),), ((0.0, 1.0), (0.0, 1.0))])
+def test_residuals_of_a_part_of_the_points_have_their_order_and_cost_one_call(domain):
+    calls = []
+
+    def first_rows(x, u):
+        calls.append(len(x))
+        return (gradient(gradient(u[:, 0], x)[:, 0], x)[:, 0] + x[:, 0] * u[:, 0] - 1)[:4]
+
+    built = operators.equation({"part": (first_rows, 30)}, domain)
+    known = checks(built)
+    assert (known[0].local, known[0].order, known[0].linear) == (False, 2, True)
+    features = FourierFeatures.of([(1.0,) * len(domain)], 40, 0)
+    before = len(calls)
+    matrix, start = Applied(built, features, known).system()
+    assert len(calls) == before + 1
+    for column in (0, 50, 80):
+        direct = built.apply(lambda x, c=column: features(x)[:, c : c + 1])[0].detach()
+        torch.testing.assert_close(matrix[:, column] + start, direct / 2)
+
+
+def test_nonlinear_residuals_of_several_points_are_linearised_about_the_field():
+    def product(x, u):
+        slope = gradient(u[:, 0], x)[:, 0]
+        return slope[:3] * u[-3:, 0]
+
+    built = operators.equation({"product": (product, 8)}, ((0.0, 1.0),))
+    known = checks(built)
+    features = FourierFeatures.of([(1.0,)], 3, 0)
+    w, v = (
+        torch.randn(1, 7, dtype=torch.float64, generator=torch.Generator().manual_seed(i)) for i in (0, 1)
+    )
+    applied, step = Applied(built, features, known), 1e-6
+    matrix, residual = applied.system(w)
+    pair = [built.apply(Solution(features, w + s * step * v, 0.0))[0].detach() for s in (1, -1)]
+    torch.testing.assert_close(
+        matrix @ v[0], (pair[0] - pair[1]) / (2 * step) / math.sqrt(3), atol=1e-8, rtol=1e-6
+    )
+    # Linearised about the same field, given as another one.
+    around, offset = applied.linearised(Solution(features, w, 0.0))
+    torch.testing.assert_close(around, matrix)
+    torch.testing.assert_close(around @ w[0] + offset, residual)
+
+
 def test_nonlinearity_is_rounding_for_linear_residuals_and_of_order_one_else():
     assert check(problem(mixed).terms[0], 1, (1.0, 2.0)).nonlinearity < 1e-13
     squared = problem(lambda x, u: u[:, 0] ** 2 + 0 * x[:, 0])

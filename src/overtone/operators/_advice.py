@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import final
 
 import torch
 from torch import Tensor
 
 from overtone.operators._derivatives import derivatives
-from overtone.operators._features import Applied
-from overtone.operators._kernel import domain_points
+from overtone.operators._features import Applied, FourierFeatures
+from overtone.operators._kernel import KernelSolution, domain_points, sigma_per_axis
 from overtone.operators._least_squares import Solution
 from overtone.operators._linear_part import Check, linear_part
 from overtone.operators._symbol import Symbol
@@ -25,11 +25,20 @@ SHARE = 0.99
 LINE, LINES = 512, 32
 """Samples along an axis and number of lines on which the solution's frequencies are measured."""
 
+ROWS = 1024
+"""Points on lines at which a field is evaluated at once."""
+
 COMPARABLE = (0.1, 10.0)
 """Lengths of a domain with which the usual settings of libraries agree."""
 
 SINGLE = 2.0**-23
 """Relative spacing of float32 numbers."""
+
+COMMON = 64
+"""Frequencies of the features that weigh the terms before a bandwidth is known."""
+
+UNSEEN = 1e8
+"""Ratio of two weights above which a training with equal ones would not see one of the terms."""
 
 
 @final
@@ -139,10 +148,8 @@ def solution_frequencies(
         steps = geometry.origin[axis] + spacing * (
             torch.arange(count, dtype=torch.float64, device="cpu") + 0.5
         )
-        x = start[None].repeat(count, 1, 1)
-        x[..., axis] = steps[:, None]
         with torch.no_grad():
-            values = field(x.reshape(-1, geometry.axes)).double().reshape(count, -1)
+            values = _on_lines(field, start, axis, steps)
         spectrum = axis_grid(values, 0, (spacing,), channel_axis=-1)
         power = spectrum.power[1:].sum(1).cpu().cumsum(0)
         if not float(power[-1]) > 0:
@@ -151,6 +158,19 @@ def solution_frequencies(
         band = int((power < share * power[-1]).sum())
         result.append(float(spectrum.bands.high[1:][band]))
     return tuple(result)
+
+
+def _on_lines(field: Callable[[Tensor], Tensor], start: Tensor, axis: int, steps: Tensor) -> Tensor:
+    """Values (S, L C) of a field on lines along an axis, from one point of each."""
+    inner = field.field if isinstance(field, KernelSolution) else field
+    if isinstance(inner, Solution) and isinstance(inner.features, FourierFeatures):
+        values = inner.features.on_lines(inner.coefficients, start, axis, steps)
+        return (torch.view_as_real(values) if values.is_complex() else values).flatten(1)
+    x = start[None].repeat(len(steps), 1, 1)
+    x[..., axis] = steps[:, None]
+    # In parts, which stay in the processor's cache.
+    parts = [field(rows).double() for rows in x.flatten(0, 1).split(ROWS)]
+    return torch.cat(parts).reshape(len(steps), -1)
 
 
 def _single_precision_floor(problem: Measured, checks: Sequence[Check], network: Solution) -> float:
@@ -199,3 +219,46 @@ def kernel_weights(problem: Measured, checks: Sequence[Check], network: Solution
         term.name: rates[0] / rate if rate > 0 else 1.0
         for term, rate in zip(problem.terms, rates, strict=True)
     }
+
+
+def visible_weights(problem: Measured, checks: Sequence[Check], seed: int) -> dict[str, float] | None:
+    """Return the weights of terms of which a training with weights of 1 would not see the smallest; None elsewhere.
+
+    They are those with which all terms fall at one rate for waves of about one cycle per domain, with that of the
+    largest term at 1, so that the loss is of its size.
+
+    Args:
+        problem: The equation.
+        checks: What each term's operator is; nonlinear ones are linearised about zero.
+        seed: Seed of the waves.
+    """
+    if any(term.weight != 1 for term in problem.terms):
+        return None
+    waves = FourierFeatures.of([sigma_per_axis(problem, 1.0)], COMMON, seed)
+    zeros = torch.zeros(problem.outputs, 2 * COMMON + 1, dtype=torch.float64, device="cpu")
+    weights = kernel_weights(problem, checks, Solution(waves, zeros, 0.0))
+    least = min(weights.values())
+    return None if max(weights.values()) < UNSEEN * least else {n: w / least for n, w in weights.items()}
+
+
+def fair_weights(problem: Measured, advised: Mapping[str, float]) -> dict[str, float]:
+    """Return the weights with which all terms fall at one rate, or those that were set.
+
+    Args:
+        problem: The problem.
+        advised: The former.
+    """
+    if any(term.weight != 1 for term in problem.terms):
+        return {term.name: term.weight for term in problem.terms}
+    return dict(advised)
+
+
+def weighted(problem: Measured, weights: Mapping[str, float]) -> Measured:
+    """Return a problem with the weights of its terms replaced.
+
+    Args:
+        problem: The problem.
+        weights: By name of the term.
+    """
+    terms = tuple(replace(term, weight=weights.get(term.name, term.weight)) for term in problem.terms)
+    return replace(problem, terms=terms)

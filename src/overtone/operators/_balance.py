@@ -2,26 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Sequence
 from typing import Any
 
 from overtone._config import ModelConfig
-from overtone.operators._advice import Advice, advise, kernel_weights
+from overtone.operators._advice import COMMON, Advice, advise, fair_weights, kernel_weights, weighted
 from overtone.operators._choice import Choice
-from overtone.operators._choose import CYCLES, RIDGES, SHARE, choose_bandwidth, sigma_per_axis
+from overtone.operators._choose import CYCLES, RIDGES, SHARE, choose_bandwidth
 from overtone.operators._evidence import is_measurement
 from overtone.operators._features import ConfiguredNetwork, FourierFeatures, NetworkFeatures
-from overtone.operators._kernel import KernelSolution, kernel_solution
+from overtone.operators._kernel import KernelSolution, kernel_solution, sigma_per_axis
 from overtone.operators._least_squares import solve
 from overtone.operators._linear_part import Check, checks
 from overtone.signals import Measured
 
 UNEVEN = 3.0
 """Ratio of two weights above which the bandwidth is chosen again with them."""
-
-COMMON = 64
-"""Frequencies of the features that weigh the terms of a comparison."""
 
 
 def balanced_choice(problem: Measured, network: Any = None, **options: Any) -> Choice:
@@ -36,22 +32,12 @@ def balanced_choice(problem: Measured, network: Any = None, **options: Any) -> C
         **options: Those of `choose_bandwidth`.
     """
     choice = choose_bandwidth(problem, network, **options)
+    if choice.balanced:
+        return choice
     weights = fair_weights(problem, choice.advice.weights)
     if max(weights.values()) <= UNEVEN * min(weights.values()) or is_measurement(problem):
         return choice
     return choose_bandwidth(weighted(problem, weights), network, **options)
-
-
-def fair_weights(problem: Measured, advised: Mapping[str, float]) -> dict[str, float]:
-    """Return the weights with which all terms fall at one rate, or those that were set.
-
-    Args:
-        problem: The problem.
-        advised: The former.
-    """
-    if any(term.weight != 1 for term in problem.terms):
-        return {term.name: term.weight for term in problem.terms}
-    return dict(advised)
 
 
 def balanced_network(
@@ -103,14 +89,3 @@ def common_weights(problem: Measured, seed: int) -> dict[str, float]:
     known = checks(problem, seed)
     features = FourierFeatures.of([sigma_per_axis(problem, 1.0)], COMMON, seed)
     return fair_weights(problem, kernel_weights(problem, known, solve(problem, features, RIDGES[0], known)))
-
-
-def weighted(problem: Measured, weights: Mapping[str, float]) -> Measured:
-    """Return a problem with the weights of its terms replaced.
-
-    Args:
-        problem: The problem.
-        weights: By name of the term.
-    """
-    terms = tuple(replace(term, weight=weights.get(term.name, term.weight)) for term in problem.terms)
-    return replace(problem, terms=terms)

@@ -86,6 +86,7 @@ class Choice(Displayed):
         network: Random-feature solution of the network at the chosen bandwidth, at the ridge of training.
         advice: Waves, layers, points, scales, precision and weights.
         skipped: Cycles per domain that were not compared because the time limit was reached.
+        balanced: Whether terms of weight 1 got the weights of `problem`, since a training would not see the smallest.
     """
 
     problem: Measured
@@ -98,6 +99,7 @@ class Choice(Displayed):
     network: Solution
     advice: Advice
     skipped: tuple[float, ...] = ()
+    balanced: bool = False
 
     _display = "choice_display"
 

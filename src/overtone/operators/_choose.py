@@ -16,7 +16,7 @@ from overtone import units
 from overtone._config import ModelConfig
 from overtone._utils.seeding import derive_seed
 from overtone.errors import InputError
-from overtone.operators._advice import advise
+from overtone.operators._advice import advise, visible_weights, weighted
 from overtone.operators._builder import at_its_precision, network_builder
 from overtone.operators._choice import Choice, ChoiceVerdict, TriedBandwidth
 from overtone.operators._derivatives import multi_indices
@@ -29,10 +29,11 @@ from overtone.operators._kernel import (
     domain_points,
     kernel_solution,
     samples_solution,
+    sigma_per_axis,
     solution_scale,
     zero_loss,
 )
-from overtone.operators._least_squares import RidgeSolver, Solution, solve
+from overtone.operators._least_squares import RidgeSolver, Solution, solve, solve_nonlinear
 from overtone.operators._linear_part import Check, checks, linear_part
 from overtone.operators._training import LEARNING_RATE, train_network
 from overtone.signals import Measured, Term
@@ -44,8 +45,8 @@ CYCLES = (0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 RIDGES = (1e-7, 1e-8)
 """Ridges that stand for a training of about a thousand steps of Adam; the geometric mean of their losses ranks."""
 
-RACED, RACED_NONLINEAR = 2, 3
-"""Number of the best candidates that are trained briefly: Gauss-Newton steps rank less surely."""
+RACED = 2
+"""Number of the best candidates are trained briefly."""
 
 RACE, PILOT = 0.12, 0.06
 """Steps of a short training over those of the training, in a race of the best and in one of all."""
@@ -98,6 +99,10 @@ def choose_bandwidth(
     it separates them. Nonlinear equations take Gauss-Newton steps; where they do not settle, all candidates are
     trained briefly. Equations with several stable states are outside the method, and the verdict says so.
 
+    If weights are all 1 and one term is so much smaller than another that no training would see it (a second
+    derivative on a domain of length 1e6), the choice is made with weights that bring all terms to one size. They are
+    those of `choice.problem`.
+
     Measurements of samples, without derivatives, are ranked by their evidence: the likelihood of all data under random
     combinations of the features and noise of 1e-5 and 1e-6 of the largest eigenvalue. Nothing is held out or trained.
     If no bandwidth explains the data better than white noise does, the verdict is CANNOT_TELL and the lowest is taken.
@@ -132,16 +137,21 @@ def choose_bandwidth(
     builder = _builder(problem, network, ladder, known)
     if is_measurement(problem):
         return _choose_for_samples(problem, builder, ladder, known, steps, share, seed, None)
+    weights = visible_weights(problem, known, seed)
+    if weights is not None:
+        problem = weighted(problem, weights)
     fitted, held_out = problem.split(share, seed)
     zero = zero_loss(held_out) or 1.0
     sigmas = [sigma_per_axis(problem, c) for c in ladder]
     kernel = kernel_solution(fitted, held_out, sigmas, known, seed=seed)
     determined = all(one.linear for one in known) and kernel.undetermined == 0
     judge = _Judge(problem, held_out, zero, kernel if kernel.trusted or determined else None, seed)
-    candidates = [
-        _candidate(fitted, held_out, builder, c, sigma, known, judge)
-        for c, sigma in zip(ladder, sigmas, strict=True)
-    ]
+    candidates: list[TriedBandwidth] = []
+    near: Solution | None = None
+    for cycle, sigma in zip(ladder, sigmas, strict=True):
+        features = NetworkFeatures.of(builder, _bandwidth(sigma), seed, problem.geometry.axes)
+        one, near = _candidate(fitted, held_out, features, (cycle, sigma), judge, known, near)
+        candidates.append(one)
     if not _errors_rank(candidates, kernel):
         candidates = [replace(one, errors=()) for one in candidates]
         judge = replace(judge, kernel=kernel if kernel.trusted else None)
@@ -161,7 +171,8 @@ def choose_bandwidth(
     solution = solve(problem, features, RIDGES[0], known)
     advice = advise(problem, known, kernel if kernel.trusted else solution, solution, seed)
     return Choice(
-        problem, verdict, candidates[best], tuple(candidates), steps, kernel, known, solution, advice
+        *(problem, verdict, candidates[best], tuple(candidates), steps, kernel, known, solution, advice),
+        balanced=weights is not None,
     )
 
 
@@ -262,18 +273,6 @@ def _builder(
     return network_builder(problem, network, sigmas, max(one.order for one in known))
 
 
-def sigma_per_axis(problem: Measured, cycles: float) -> tuple[float, ...]:
-    """Return cycles per unit of each axis: axes of one unit share a scale, that of the longest, as networks scale them.
-
-    Args:
-        problem: Gives the box.
-        cycles: Cycles per domain.
-    """
-    geometry = problem.geometry
-    pairs = list(zip(geometry.extent, geometry.units, strict=True))
-    return tuple(cycles / max(e for e, u in pairs if u == unit) for _, unit in pairs)
-
-
 def _bandwidth(sigma: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(units.gaussian_bandwidth(s) for s in sigma)
 
@@ -281,35 +280,28 @@ def _bandwidth(sigma: tuple[float, ...]) -> tuple[float, ...]:
 def _candidate(
     fitted: Measured,
     held_out: Measured,
-    builder: Builder,
-    cycles: float,
-    sigma: tuple[float, ...],
-    known: tuple[Check, ...],
+    features: NetworkFeatures,
+    bandwidth: tuple[float, tuple[float, ...]],
     judge: _Judge,
-) -> TriedBandwidth:
-    """Held-out losses of the network's features at each ridge, and errors to the kernel solution."""
-    zero, features = (
-        judge.zero,
-        NetworkFeatures.of(builder, _bandwidth(sigma), judge.seed, fitted.geometry.axes),
-    )
+    known: tuple[Check, ...],
+    near: Solution | None,
+) -> tuple[TriedBandwidth, Solution | None]:
+    """Held-out losses of a network's features at each ridge, and errors to the kernel solution.
+
+    Nonlinear equations are solved from a field near the solution, and leave theirs to the next bandwidth.
+    """
     if not all(one.linear for one in known):
-        fields = [solve(fitted, features, ridge, known) for ridge in RIDGES]
-        losses = [float(held_out.loss(field).detach()) for field in fields]
-        return TriedBandwidth(
-            cycles,
-            sigma,
-            tuple(loss / zero for loss in losses),
-            converged=all(field.converged for field in fields),
-        )
+        fields = solve_nonlinear(Applied(fitted, features, known), RIDGES, near)
+        losses = tuple(float(held_out.loss(field).detach()) / judge.zero for field in fields)
+        converged = all(field.converged for field in fields)
+        return TriedBandwidth(*bandwidth, losses, converged=converged), fields[0] if converged else near
     matrix, start = Applied(fitted, features, known).system()
     # The held-out system needs its derivatives once; residuals of every ridge are products with it.
     other, offset = Applied(held_out, features, known).system()
     decomposed = RidgeSolver(matrix)
     solutions = [decomposed.solve(-start, ridge) for ridge in RIDGES]
-    losses = [float((other @ solution + offset).abs().square().sum()) for solution in solutions]
-    return TriedBandwidth(
-        cycles, sigma, tuple(loss / zero for loss in losses), errors=judge.errors(features, solutions)
-    )
+    losses = tuple(float((other @ w + offset).abs().square().sum()) / judge.zero for w in solutions)
+    return TriedBandwidth(*bandwidth, losses, errors=judge.errors(features, solutions)), None
 
 
 def _entrants(
@@ -324,9 +316,9 @@ def _entrants(
         return ChoiceVerdict.PILOT, everyone
     best = candidates[everyone[0]]
     # A short training tells no more where even the whole one stays far from the solution.
-    if best.score > SOLVED if best.errors else linear and _ridges_agree(candidates):
+    if best.score > SOLVED if best.errors else _ridges_agree(candidates):
         return ChoiceVerdict.RANKED, everyone[:1]
-    near = _closest([one.score for one in candidates], RACED if linear else RACED_NONLINEAR)
+    near = _closest([one.score for one in candidates], RACED)
     if best.errors:
         # Where errors and losses differ, the short training decides between the best of both.
         near |= _closest([math.sqrt(one.loss) for one in candidates], RACED)

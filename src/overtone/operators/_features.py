@@ -15,7 +15,7 @@ from overtone._utils.seeding import derive_seed
 from overtone.nn._build import build_field
 from overtone.operators._derivatives import MultiIndex, derivatives, multi_indices, wave_derivatives
 from overtone.operators._hidden_layer import HiddenLayer, hidden_layer
-from overtone.operators._linear_part import Check, linear_part
+from overtone.operators._linear_part import MAX_ORDER, Check, linear_part, spread_columns
 from overtone.signals import Measured, Term
 from overtone.signals._measured import Selected, maps_columns
 
@@ -211,6 +211,29 @@ class FourierFeatures:
             [wave_derivatives(self(points)[:, :-1], frequencies, indices), _constant(points, indices)], dim=2
         )
 
+    def on_lines(self, coefficients: Tensor, start: Tensor, axis: int, steps: Tensor) -> Tensor:
+        """Return combinations of the features on lines along an axis, (S, L, C), by sums of angles.
+
+        Args:
+            coefficients: (C, 2 m + 1).
+            start: (L, d) a point of each line, whose coordinate along the axis does not matter.
+            axis: The axis.
+            steps: (S,) coordinates along the axis.
+        """
+        frequencies = self.frequencies.to(start.device)
+        across = start.clone()
+        across[:, axis] = 0.0
+        first = 2 * math.pi * across @ frequencies.T
+        second = 2 * math.pi * steps[:, None] * frequencies[:, axis]
+        cosine, sine, constant = coefficients.split([len(frequencies), len(frequencies), 1], dim=1)
+        # p cos(a + b) + q sin(a + b) = cos b (p cos a + q sin a) + sin b (q cos a - p sin a).
+        rows = [
+            torch.cat([p * first.cos() + q * first.sin(), q * first.cos() - p * first.sin()], dim=1)
+            for p, q in zip(cosine, sine, strict=True)
+        ]
+        waves = torch.cat([second.cos(), second.sin()], dim=1) / math.sqrt(len(frequencies))
+        return torch.einsum("sm,clm->slc", waves.to(coefficients.dtype), torch.stack(rows)) + constant[:, 0]
+
 
 def _constant(points: Tensor, indices: Sequence[MultiIndex]) -> Tensor:
     """(A, N, 1) derivatives of the feature that is 1 everywhere."""
@@ -247,9 +270,37 @@ class Applied:
         Returns:
             (R, C F) and (R,), float64, or complex128 for complex fields.
         """
-        rows, right = [], []
+        return self._weighted(
+            [self._rows(i, term, coefficients) for i, term in enumerate(self.problem.terms)]
+        )
+
+    def linearised(self, near: Callable[[Tensor], Tensor]) -> tuple[Tensor, Tensor]:
+        """Return A and b with A w + b the weighted residuals at coefficients w, linearised about another field.
+
+        Args:
+            near: Differentiable field, from points (N, d) to values (N, C).
+        """
+        pairs = []
         for i, term in enumerate(self.problem.terms):
-            matrix, start = self._rows(i, term, coefficients)
+            if self.checks[i].linear or not self._on_polynomials(i, term):
+                pairs.append(self._rows(i, term, None))
+                continue
+            order = max(self.checks[i].order, 1)
+            state = derivatives(near, term.points.double(), multi_indices(term.points.shape[1], order))
+            # The field itself as another feature of one channel each: what it adds to the linear part.
+            jets = torch.cat([self._jets_of(i, term, order), state], dim=2)
+            matrix, value = _linear_columns(term, self.problem.outputs, jets, order, state)
+            count = matrix.shape[1] // self.problem.outputs
+            blocks = matrix.reshape(len(matrix), self.problem.outputs, count)
+            features = count - self.problem.outputs
+            own = torch.diagonal(blocks[:, :, features:], dim1=1, dim2=2).sum(1)
+            pairs.append((blocks[:, :, :features].flatten(1), value - own))
+        return self._weighted(pairs)
+
+    def _weighted(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
+        """Matrices and residuals of all terms below each other, with the roots of their weights."""
+        rows, right = [], []
+        for term, (matrix, start) in zip(self.problem.terms, pairs, strict=True):
             scale = math.sqrt(term.weight / len(start))
             rows.append(matrix * scale)
             right.append(start * scale)
@@ -262,12 +313,11 @@ class Applied:
 
     def _rows(self, i: int, term: Term, coefficients: Tensor | None) -> tuple[Tensor, Tensor]:
         known = self.checks[i]
-        if term.local and not known.linear:
-            indices = multi_indices(term.points.shape[1], max(known.order, 1))
-            jets = self._jets_of(i, term, indices)
+        if not known.linear and self._on_polynomials(i, term):
+            order = max(known.order, 1)
+            jets = self._jets_of(i, term, order)
             state = None if coefficients is None else torch.einsum("anf,cf->anc", jets, coefficients)
-            part = linear_part(term, self.problem.outputs, state, max(known.order, 1))
-            return part.columns(jets).flatten(0, 1).flatten(1), part.value.flatten()
+            return _linear_columns(term, self.problem.outputs, jets, order, state)
         if i not in self._fixed:
             self._fixed[i] = self._linear_rows(term, max(known.order, 1))
         matrix, start = self._fixed[i]
@@ -275,8 +325,13 @@ class Applied:
             matrix.dtype
         )
 
-    def _jets_of(self, i: int, term: Term, indices: Sequence[MultiIndex]) -> Tensor:
+    def _on_polynomials(self, i: int, term: Term) -> bool:
+        """Whether polynomials about each point show the linear part of a term."""
+        return term.local or (term.derivatives and self.checks[i].order <= MAX_ORDER)
+
+    def _jets_of(self, i: int, term: Term, order: int) -> Tensor:
         if i not in self._jets:
+            indices = multi_indices(term.points.shape[1], order)
             self._jets[i] = derivatives(self.features, term.points.double(), indices)
         return self._jets[i]
 
@@ -287,7 +342,22 @@ class Applied:
             return part.columns(jets).flatten(0, 1).flatten(1), part.value.flatten()
         if not term.derivatives and maps_columns(term):
             return _columns_at_once(term, self.features, self.problem)
+        if term.derivatives and order <= MAX_ORDER:
+            jets = derivatives(
+                self.features, term.points.double(), multi_indices(term.points.shape[1], order)
+            )
+            return spread_columns(term, self.problem.outputs, jets, order)
         return _columns_one_by_one(term, self.features, self.problem)
+
+
+def _linear_columns(
+    term: Term, channels: int, jets: Tensor, order: int, state: Tensor | None
+) -> tuple[Tensor, Tensor]:
+    """Change of a term's residuals by each feature in each channel, (R, C F), and residuals (R,)."""
+    if not term.local:
+        return spread_columns(term, channels, jets, order, state)
+    part = linear_part(term, channels, state, order)
+    return part.columns(jets).flatten(0, 1).flatten(1), part.value.flatten()
 
 
 ROWS = 8192

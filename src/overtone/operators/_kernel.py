@@ -13,7 +13,7 @@ from torch import Tensor
 from overtone._utils.display import Displayed
 from overtone._utils.seeding import derive_seed
 from overtone.operators._features import Applied, FourierFeatures, shared_system, unless_ordinary
-from overtone.operators._least_squares import RidgeSolver, Solution, solve
+from overtone.operators._least_squares import RidgeSolver, Solution, solve_nonlinear
 from overtone.operators._linear_part import Check
 from overtone.signals import Measured
 
@@ -131,6 +131,7 @@ def kernel_solution(
     # Nonlinear equations are linearised in each Gauss-Newton step: one ridge.
     ridges = RIDGES if linear else (1e-12,)
     best: tuple[float, Solution, tuple[float, ...], float] | None = None
+    near: Solution | None = None
     for sigma in sigmas:
         features = FourierFeatures.of([sigma], count, derive_seed(seed, "kernel"))
         if linear:
@@ -141,7 +142,9 @@ def kernel_solution(
                 for r in ridges
             ]
         else:
-            fields = [(r, solve(train, features, r, checks, accurate=True)) for r in ridges]
+            solutions = solve_nonlinear(Applied(train, features, checks), ridges, near)
+            fields = list(zip(ridges, solutions, strict=True))
+            near = solutions[-1] if solutions[-1].converged else near
         for ridge, field in fields:
             loss = float(held_out.loss(field).detach())
             if math.isfinite(loss) and (best is None or loss < best[0]):
@@ -227,6 +230,18 @@ def undetermined(problem: Measured, field: Solution, checks: Sequence[Check]) ->
     # Fewer functionals than fields leave at least the difference.
     missing = max(0, fields - len(singular))
     return missing + int((singular < UNDETERMINED * singular.median()).sum()), fields
+
+
+def sigma_per_axis(problem: Measured, cycles: float) -> tuple[float, ...]:
+    """Return cycles per unit of each axis: axes of one unit share a scale, that of the longest, as networks scale them.
+
+    Args:
+        problem: Gives the box.
+        cycles: Cycles per domain.
+    """
+    geometry = problem.geometry
+    pairs = list(zip(geometry.extent, geometry.units, strict=True))
+    return tuple(cycles / max(e for e, u in pairs if u == unit) for _, unit in pairs)
 
 
 def domain_points(problem: Measured, count: int, seed: int) -> Tensor:

@@ -25,6 +25,9 @@ NONLINEAR = 1e-8
 MISMATCH = 1e-6
 """Relative difference above which a residual is not determined by field and derivatives at its point."""
 
+AT_ONCE = 2**23
+"""Coefficients of residuals that are held at once, where each reads every point."""
+
 CHANGE, UNSEEN, KINKS = 1e-2, 1e-3, 0.2
 """Change of a wave, part of its largest effect on a residual that autograd may miss, and share of points that may."""
 
@@ -86,16 +89,7 @@ def linear_part(term: Term, channels: int, state: Tensor | None = None, order: i
     Raises:
         InputError: If the residual is not finite, or does not depend on the field.
     """
-    points = term.points.detach().double()
-    indices = multi_indices(points.shape[1], order)
-    x = points.clone().requires_grad_(True)
-    shape = (len(points), channels, len(indices))
-    start = torch.zeros(shape, dtype=torch.float64, device=points.device)
-    coefficients = (
-        (start if state is None else state.permute(1, 2, 0).double()).detach().clone().requires_grad_(True)
-    )
-    field = torch.einsum("na,nca->nc", monomials(x - points, indices), coefficients)
-    residual = call(term.operator, term.name, x, field)
+    indices, coefficients, residual = _on_polynomials(term, channels, state, order)
     parts = []
     for k in range(residual.shape[1]):
         column = residual[:, k]
@@ -105,6 +99,76 @@ def linear_part(term: Term, channels: int, state: Tensor | None = None, order: i
     return LinearPart(
         indices, torch.stack(parts, dim=1).detach(), residual.detach() - term.data.reshape(residual.shape)
     )
+
+
+def _on_polynomials(
+    term: Term, channels: int, state: Tensor | None, order: int
+) -> tuple[tuple[MultiIndex, ...], Tensor, Tensor]:
+    """Multi-indices up to an order, coefficients (N, C, A) of polynomials about each point, and residuals (M, K)."""
+    points = term.points.detach().double()
+    indices = multi_indices(points.shape[1], order)
+    x = points.clone().requires_grad_(True)
+    shape = (len(points), channels, len(indices))
+    start = torch.zeros(shape, dtype=torch.float64, device=points.device)
+    coefficients = (
+        (start if state is None else state.permute(1, 2, 0).double()).detach().clone().requires_grad_(True)
+    )
+    field = torch.einsum("na,nca->nc", monomials(x - points, indices), coefficients)
+    return indices, coefficients, call(term.operator, term.name, x, field)
+
+
+def spread_columns(
+    term: Term, channels: int, jets: Tensor, order: int, state: Tensor | None = None
+) -> tuple[Tensor, Tensor]:
+    """Return the change of a term's residuals by each feature, where residuals read any of its points, and residuals.
+
+    As in `linear_part`, the residual is called once, on polynomials, with one backward pass per residual.
+
+    Args:
+        term: A term that differentiates, local or not.
+        channels: Channels of the field, C.
+        jets: (A, N, F) derivatives of the features, up to the order.
+        order: Order of the polynomials.
+        state: (A, N, C) derivatives of the field about which to linearise; zeros if None.
+
+    Returns:
+        (R, C F) and (R,), for R residuals in all.
+
+    Raises:
+        InputError: If the residual is not finite.
+    """
+    _, coefficients, residual = _on_polynomials(term, channels, state, order)
+    rows = residual.flatten()
+    parts = (rows.real, rows.imag) if rows.is_complex() else (rows,)
+
+    def columns(part: Tensor) -> Tensor:
+        # Few rows at once: each has a coefficient for every point.
+        several = part.split(max(1, AT_ONCE // coefficients.numel()))
+        slopes = (_gradients(some, coefficients) for some in several)
+        return torch.cat([torch.einsum("rnca,anf->rcf", some, jets).flatten(1) for some in slopes])
+
+    images = [columns(part) for part in parts]
+    matrix = torch.complex(*images) if len(images) == 2 else images[0]
+    return matrix, rows.detach() - term.data.flatten()
+
+
+def _random_slope(values: Tensor, variable: Tensor) -> Tensor:
+    """Derivative of a random combination of many values, which vanishes where all derivatives do."""
+    draw = torch.Generator(device="cpu").manual_seed(0)
+    factors = torch.rand(len(values), generator=draw, dtype=values.dtype, device="cpu") + 0.5
+    return _gradient((values * factors.to(values.device)).sum(), variable)
+
+
+def _gradients(values: Tensor, variable: Tensor) -> Tensor:
+    """Derivatives (R, ...) of each of some values by a tensor."""
+    zeros = variable.new_zeros(len(values), *variable.shape)
+    if not values.requires_grad:
+        return zeros
+    pick = torch.eye(len(values), dtype=values.dtype, device=values.device)
+    (slopes,) = torch.autograd.grad(
+        values, variable, pick, retain_graph=True, allow_unused=True, is_grads_batched=True
+    )
+    return zeros if slopes is None else slopes
 
 
 def _gradient(total: Tensor, variable: Tensor) -> Tensor:
@@ -184,7 +248,7 @@ class Check:
 
     Attributes:
         local: Whether each residual depends on the field and its derivatives at its point alone.
-        order: Order of the highest derivative.
+        order: Order of the highest derivative, 5 for all above 4.
         nonlinearity: Largest |r(2u) - 2 r(u) + r(0)| over the largest |r(u)|, for random waves u of size 1.
     """
 
@@ -223,20 +287,25 @@ def check(term: Term, channels: int, extent: tuple[float, ...], seed: int = 0) -
             term.name,
         )
     _check_gradient(term, channels, extent, wave, x, values[1], seed)
-    difference = float((values[2] - 2 * values[1] + values[0]).abs().max())
-    if len(values[0]) != len(x) or not _is_pointwise(term, wave, x, values[1]):
-        return Check(False, 0, difference / scale)
+    nonlinearity = float((values[2] - 2 * values[1] + values[0]).abs().max()) / scale
     indices = multi_indices(x.shape[1], MAX_ORDER)
     state = _wave_jets(wave, term.points.detach().double(), indices)
-    part = linear_part(term, channels, state)
-    direct = values[1] - term.data.reshape(values[1].shape)
+    _, coefficients, polynomials = _on_polynomials(term, channels, state, MAX_ORDER)
     # The polynomial has the wave's derivatives up to its order: a residual of higher derivatives differs.
-    mismatch = float((part.value - direct).abs().max())
+    if float((polynomials.detach() - values[1]).abs().max()) > MISMATCH * scale:
+        return Check(False, MAX_ORDER + 1, nonlinearity)
+    rows = polynomials.flatten()
+    parts = (rows.real, rows.imag) if rows.is_complex() else (rows,)
+    used = sum(_random_slope(part, coefficients).abs().amax((0, 1)) for part in parts)
+    assert isinstance(used, Tensor)
+    order = max((sum(a) for a, size in zip(indices, used.tolist(), strict=True) if size > 0), default=0)
+    if len(values[0]) != len(x) or not _is_pointwise(term, wave, x, values[1]):
+        return Check(False, order, nonlinearity)
     # Another field at every other point changes nothing at the points between, unless a residual looks at neighbours.
     even = (torch.arange(len(x), device=x.device) % 2 == 0)[:, None]
     mixed = call(term.operator, term.name, x, torch.where(even, wave(x), torch.cos(3 * wave(x)))).detach()
-    mismatch = max(mismatch, float((mixed - values[1])[even[:, 0]].abs().max())) / scale
-    return Check(mismatch <= MISMATCH, part.order, difference / scale)
+    mismatch = float((mixed - values[1])[even[:, 0]].abs().max()) / scale
+    return Check(mismatch <= MISMATCH, order, nonlinearity)
 
 
 def _check_gradient(

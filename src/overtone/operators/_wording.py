@@ -172,6 +172,17 @@ def _training(choice: Choice) -> list[str]:
     if advice.single_precision_floor > 1:
         lines.append("Rounding in float32 is larger than the residuals that are expected: train in float64.")
     weights = ", ".join(f"{name} {value:.2g}" for name, value in advice.weights.items())
-    if len(advice.weights) > 1:
+    if choice.balanced:
+        lines.append(_balanced(choice))
+    elif len(advice.weights) > 1:
         lines.append(f"Weights with which all terms fall at the same rate: {weights}.")
     return lines
+
+
+def _balanced(choice: Choice) -> str:
+    weights = ", ".join(f"{term.name} {term.weight:.2g}" for term in choice.problem.terms)
+    return (
+        "With weights of 1 a training would not see the smallest term, which is more than 1e8 times below the largest: "
+        f"the bandwidth was chosen with the weights {weights}. Train with them, as choice.problem does, or scale the "
+        "terms."
+    )
