@@ -237,8 +237,8 @@ def visible_weights(problem: Measured, checks: Sequence[Check], seed: int) -> di
     waves = FourierFeatures.of([sigma_per_axis(problem, 1.0)], COMMON, seed)
     zeros = torch.zeros(problem.outputs, 2 * COMMON + 1, dtype=torch.float64, device="cpu")
     weights = kernel_weights(problem, checks, Solution(waves, zeros, 0.0))
-    least = min(weights.values())
-    return None if max(weights.values()) < UNSEEN * least else {n: w / least for n, w in weights.items()}
+    smallest = min(weights.values())
+    return None if max(weights.values()) < UNSEEN * smallest else {n: w / smallest for n, w in weights.items()}
 
 
 def fair_weights(problem: Measured, advised: Mapping[str, float]) -> dict[str, float]:

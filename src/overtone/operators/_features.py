@@ -293,8 +293,8 @@ class Applied:
             count = matrix.shape[1] // self.problem.outputs
             blocks = matrix.reshape(len(matrix), self.problem.outputs, count)
             features = count - self.problem.outputs
-            own = torch.diagonal(blocks[:, :, features:], dim1=1, dim2=2).sum(1)
-            pairs.append((blocks[:, :, :features].flatten(1), value - own))
+            itself = torch.diagonal(blocks[:, :, features:], dim1=1, dim2=2).sum(1)
+            pairs.append((blocks[:, :, :features].flatten(1), value - itself))
         return self._weighted(pairs)
 
     def _weighted(self, pairs: Sequence[tuple[Tensor, Tensor]]) -> tuple[Tensor, Tensor]:
