@@ -238,7 +238,9 @@ def visible_weights(problem: Measured, checks: Sequence[Check], seed: int) -> di
     zeros = torch.zeros(problem.outputs, 2 * COMMON + 1, dtype=torch.float64, device="cpu")
     weights = kernel_weights(problem, checks, Solution(waves, zeros, 0.0))
     smallest = min(weights.values())
-    return None if max(weights.values()) < UNSEEN * smallest else {n: w / smallest for n, w in weights.items()}
+    return (
+        None if max(weights.values()) < UNSEEN * smallest else {n: w / smallest for n, w in weights.items()}
+    )
 
 
 def fair_weights(problem: Measured, advised: Mapping[str, float]) -> dict[str, float]:

@@ -114,7 +114,7 @@ def solve_nonlinear(
     gram = matrix.mH @ matrix
     top = float(torch.linalg.eigvalsh(gram)[-1])
     w = matrix.new_zeros(matrix.shape[1])
-    solutions = []
+    solutions: list[Solution] = []
     for ridge in ridges:
         penalty = ridge * top
         if not solutions and near is not None:
