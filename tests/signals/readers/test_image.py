@@ -9,7 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
-from overtone.signals import Signal, image
+from overtone.signals import Signal, array, image
 from overtone.signals._readers._pixels import Alpha
 from tests.signals.readers.png import write_deep_png, write_png_header
 from tests.signals.refusals import refusal
@@ -169,6 +169,15 @@ def test_arrays_of_every_kind() -> None:
     rgba = pixels(4, 5, 4)
     same(image(rgba, alpha=Alpha.DROP), rgba[..., :3] / 255)
     assert image(pixels(4, 5, 6)).channels[5] == "channel 6"
+
+
+def test_pictures_of_pillow_are_read_as_files_are_or_refused() -> None:
+    pixels = np.arange(90, dtype=np.uint8).reshape(5, 6, 3)
+    picture = Image.fromarray(pixels)
+    assert torch.equal(image(picture).values, image(pixels).values)
+    assert torch.equal(array(picture).values, array(pixels).values)
+    for reader in (image, array):
+        assert 'one of mode P; pass picture.convert("RGB")' in refusal(reader, picture.quantize(8))
 
 
 def test_a_full_range_may_be_given() -> None:

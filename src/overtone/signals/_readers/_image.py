@@ -16,7 +16,7 @@ from overtone.signals._construction import check_shape, make_signal
 from overtone.signals._geometry import Grid
 from overtone.signals._readers._described import refuse_described
 from overtone.signals._readers._files import PathLike, existing_file
-from overtone.signals._readers._numbers import tensor
+from overtone.signals._readers._numbers import pillow_numbers, tensor
 from overtone.signals._readers._picture_files import read_picture
 from overtone.signals._readers._pixels import Alpha, Coverage, Pixels, fractions, full_range_of, stored_marks
 from overtone.signals._signal import Signal
@@ -56,7 +56,7 @@ def pixels_of_array(source: object, channel_axis: int | None) -> Pixels:
 def _array(source: object) -> np.ndarray:
     """Return the numbers in their stored type, or in floating point if NumPy lacks the tensor's type."""
     refuse_described(source, "array")
-    source = entire(source, "array")
+    source = pillow_numbers(entire(source, "array"), "array")
     if isinstance(source, np.ndarray):
         return source
     if not isinstance(source, Tensor):

@@ -119,13 +119,40 @@ def tensor(values: object, location: str) -> Tensor:
     return to_tensor_with_notes(values, location)[0]
 
 
+PILLOW_MODES = ("1", "L", "LA", "RGB", "RGBA", "I", "I;16", "F")
+"""Modes of Pillow whose numbers are brightness or colour, not places in a palette or inks."""
+
+
+def pillow_numbers(values: object, location: str) -> object:
+    """Return the numbers of a picture of Pillow, and everything else as it is.
+
+    Args:
+        values: Any object.
+        location: Name of the argument in error messages.
+
+    Raises:
+        InputError: If the numbers of the picture mean something else than brightness or colour.
+    """
+    if not type(values).__module__.startswith("PIL.") or not hasattr(values, "__array_interface__"):
+        return values
+    mode = getattr(values, "mode", "")
+    if mode not in PILLOW_MODES:
+        raise InputError(
+            "a Pillow picture of gray or red, green and blue",
+            f"one of mode {mode}",
+            'pass picture.convert("RGB"), or the name of its file',
+            location,
+        )
+    return np.asarray(values)
+
+
 def to_tensor_with_notes(values: object, location: str) -> tuple[Tensor, tuple[str, ...]]:
     """Convert as `tensor` does, with a note on lost precision of integers above 2^53.
 
     Raises:
         InputError: See `tensor`; also if distinct integers become equal.
     """
-    values = entire(values, location)
+    values = pillow_numbers(entire(values, location), location)
     if isinstance(values, Tensor):
         return _from_tensor(values, location)
     try:
