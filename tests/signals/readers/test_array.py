@@ -222,3 +222,10 @@ def test_a_shape_with_two_readings_says_which_was_taken(shape, note) -> None:
     values = np.random.default_rng(0).random(shape)
     assert array(values).notes == (() if note is None else (note,))
     assert len(shape) < 3 or array(values, channel_axis=-1).notes == ()
+
+
+def test_a_file_of_two_arrays_is_refused(tmp_path: Path) -> None:
+    with (tmp_path / "a.npy").open("wb") as file:
+        np.save(file, np.arange(12.0))
+        np.save(file, np.ones(12))
+    assert "one array, got a second one behind it; save them under names" in refusal(read, tmp_path / "a.npy")

@@ -54,8 +54,13 @@ def load_numpy(path: Path, key: str | None = None) -> np.ndarray:
         with path.open("rb") as stream:
             # The header is checked first: it may specify objects (a pickle) or more than fits in memory.
             _judge_header(stream, path)
-        with decoding_errors(path, "a NumPy array"):
-            return np.load(path, allow_pickle=False)
+        with decoding_errors(path, "a NumPy array"), path.open("rb") as stream:
+            first, after = np.load(stream, allow_pickle=False), stream.read(6)
+        if after == b"\x93NUMPY":
+            raise InputError(
+                "one array", "a second one behind it", "save them under names with numpy.savez", str(path)
+            )
+        return first
     if is_zip(path):
         return _load_member(path, key)
     raise InputError(
