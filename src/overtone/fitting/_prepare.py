@@ -321,8 +321,8 @@ def resolve_run_size(signal: Signal[Any], config: FitConfig, device: torch.devic
         and usual > safe_sine_rate(width)
     ):
         safe = safe_sine_rate(width)
-        values = {"lr": safe, "usual": usual, "width": width, "radians": SAFE_RADIANS * usual / safe}
-        reasons, usual = (*reasons, Reason(ReasonCode.SINE_RATE, values)), safe
+        speeds = {"lr": safe, "usual": usual, "width": width, "radians": SAFE_RADIANS * usual / safe}
+        reasons, usual = (*reasons, Reason(ReasonCode.SINE_RATE, speeds)), safe
     return replace(
         size,
         width=width,
