@@ -11,7 +11,7 @@ from typing import Any, Literal, TypeVar, overload
 
 import torch
 
-from overtone._config import Choosing, EncodingKind, ModelConfig, Optimizer
+from overtone._config import Choosing, EncodingKind, ModelConfig
 from overtone._training import TrainingConfig
 from overtone._utils.enums import parse_enum
 from overtone._utils.torch_defaults import standard
@@ -31,25 +31,22 @@ from overtone.planning._labels import ClassPlan, LabelCandidates, indicators, is
 from overtone.planning._own_network import Factory, OwnNetwork
 from overtone.planning._plan import Alternative, Plan, is_recommended, make_plan, outcome_reasons
 from overtone.planning._ranking import (
-    FINER,
     FOURIER,
     GABOR,
     LOCALISED,
     OF_ACTIVATIONS,
     OWN,
-    PERIODIC,
     Ranking,
     ranking_of,
 )
 from overtone.planning._reasons import Reason, ReasonCode
 from overtone.planning._run_size import (
     LEARNING_RATE,
-    SAFE_RADIANS,
     STEPS,
     Budget,
     RunSize,
+    fast_sines,
     run_size,
-    safe_sine_rate,
     step_seconds,
 )
 from overtone.planning._scan import measure_noise
@@ -66,9 +63,6 @@ MIN_SCATTERED_CYCLES = 1 / 8
 CELL_CYCLES = 8.0
 """Cycles per extent of grids of cells, where neither the spectrum goes beyond it nor half of Nyquist below: the lowest
 bandwidth at which the levels of the usual sixteen cells at the coarsest differ from each other."""
-
-FAST_RADIANS = 4.0
-"""Radians by which a step of Adam may move the argument of a hidden sine, from which on a plan names a safer rate."""
 
 G = TypeVar("G", bound=Geometry)
 
@@ -278,7 +272,7 @@ def plan_model(
     # Without a trial nothing is known of untrained cells, whose values are nearly 0.
     untried = ranking.is_fixed and not result.trial_steps
     worthwhile = worthwhile or untried
-    native = _fast_sines(ranking, training, size.width)
+    native = fast_sines(ranking, training, size.width)
     native += _parameters(build((chosen.encoding, chosen.bandwidth), seed), chosen.encoding or kind)
     closing = [*native, *outcome_reasons(explained, worthwhile, expected, size)]
     too_short = _too_short(training, size.width)
@@ -368,20 +362,6 @@ def _plan_own(
         trial_steps=result.trial_steps,
         setting=setting,
     )
-
-
-def _fast_sines(ranking: Ranking, training: TrainingConfig, width: int) -> list[Reason]:
-    """A reason against learning rates that move the arguments of hidden sines by more than half a period in a step."""
-    safe = safe_sine_rate(width)
-    radians = SAFE_RADIANS * training.learning_rate / safe
-    if (
-        ranking not in (PERIODIC, FINER)
-        or training.optimizer is not Optimizer.ADAM
-        or radians <= FAST_RADIANS
-    ):
-        return []
-    values = {"lr": training.learning_rate, "width": width, "radians": radians}
-    return [Reason(ReasonCode.FAST_SINES, values | {"safe_lr": safe})]
 
 
 def _too_short(training: TrainingConfig, width: int) -> list[Reason]:

@@ -13,11 +13,12 @@ import torch
 
 from overtone._config import EncodingKind, ModelConfig
 from overtone._config._training import MAX_SECONDS
-from overtone._training import TrainingConfig, train
+from overtone._training import Optimizer, TrainingConfig, train
 from overtone._utils.numbers import as_float, short, whole
 from overtone.errors import InputError, RunError
 from overtone.nn import Field
 from overtone.nn._build import build_field
+from overtone.planning._ranking import FINER, PERIODIC, Ranking
 from overtone.planning._reasons import Reason, ReasonCode
 from overtone.signals import Geometry, Signal
 
@@ -41,6 +42,9 @@ LEARNING_RATE, SHORT_RUN_FACTOR = 1e-3, 2.0
 """Learning rate of Adam for 2,000 steps of 256 units, and its factor for fewer; it goes as 1 / width where seconds are
 short."""
 
+
+FAST_RADIANS = 4.0
+"""Radians by which a step of Adam may move the argument of a hidden sine, from which on a plan names a safer rate."""
 
 HIDDEN_OMEGA, SAFE_RADIANS = 30.0, 2.0
 """Factor inside hidden sines, and the radians by which a step of Adam may safely move the argument of one, at most
@@ -122,6 +126,26 @@ def safe_sine_rate(width: int) -> float:
         width: Units of the layer before them.
     """
     return SAFE_RADIANS / (HIDDEN_OMEGA * width)
+
+
+def fast_sines(ranking: Ranking, training: TrainingConfig, width: int) -> list[Reason]:
+    """Return a reason against rates at which a step moves the arguments of hidden sines by 4 radians; none otherwise.
+
+    Args:
+        ranking: Kind of the network.
+        training: Optimizer and learning rate.
+        width: Units of the layer before the sines.
+    """
+    safe = safe_sine_rate(width)
+    radians = SAFE_RADIANS * training.learning_rate / safe
+    if (
+        ranking not in (PERIODIC, FINER)
+        or training.optimizer is not Optimizer.ADAM
+        or radians <= FAST_RADIANS
+    ):
+        return []
+    values = {"lr": training.learning_rate, "width": width, "radians": radians}
+    return [Reason(ReasonCode.FAST_SINES, values | {"safe_lr": safe})]
 
 
 def check_memory(width: int, depth: int, features: int, channels: int) -> None:
