@@ -67,9 +67,7 @@ def positive_per_axis(value: Numbers, axes: int, name: str) -> tuple[float, ...]
             name,
         )
     if not all(math.isfinite(v) and v > 0 for v in values):
-        raise InputError(
-            "positive finite numbers", f"{value}", f"pass a {name} above zero on every axis", name
-        )
+        raise InputError("positive finite numbers", f"{value}", "pass values above zero on every axis", name)
     return values
 
 

@@ -22,7 +22,7 @@ def positive(value: float, name: str) -> float:
     except (TypeError, ValueError):
         number = math.nan
     if not (math.isfinite(number) and number > 0):
-        raise InputError("a positive finite number", repr(value), f"pass a {name} above zero", name)
+        raise InputError("a positive finite number", repr(value), "pass a value above zero", name)
     return number
 
 
