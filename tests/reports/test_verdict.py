@@ -180,6 +180,22 @@ def test_stalled_below_the_signal_asks_for_bandwidth() -> None:
     assert advice.startswith("Increase the bandwidth (it is 8 cycles per picture height now)")
 
 
+@pytest.mark.parametrize(("times", "keeps"), [(1.1, True), (1.5, False)])
+@pytest.mark.parametrize("stated", ["noise", "cannot tell"])
+def test_an_error_that_the_noise_explains_asks_for_nothing_more(
+    times: float, keeps: bool, stated: str
+) -> None:
+    record = without(toy_record(noise=0.0, bandwidth=[8.0, 8.0]), "clean_error")
+    level = float(record.train_error[-1])
+    record["held_out_error"] = record.train_error * 0 + level
+    record.attrs |= {"noise_verdict": stated, "noise_std": (level / times) ** 0.5}
+    advice = reports.verdict(record)[3]
+    assert advice.startswith("Keep it: the error on held-out samples no longer falls") == (
+        keeps and stated == "noise"
+    )
+    assert ("noise alone explains it" in advice) == (keeps and stated == "noise")
+
+
 def test_done_is_done() -> None:
     record = without(toy_record(noise=0.0), *EVIDENCE)
     record["train_error"][-20:] = record["train_error"][-20]

@@ -31,6 +31,9 @@ _NOTHING = 0.005
 _CARRIED = 0.25
 """Share of the variance of held-out samples above which a network predicts them at all."""
 
+_AT_NOISE = 1.2
+"""Error on noisy held-out samples, in variances of the noise, up to which the noise explains it."""
+
 _FEW = 8
 """Steps, and rows, from which on a trend can be seen."""
 
@@ -366,6 +369,11 @@ def _stalled(f: Findings, record: xr.Dataset, why: str) -> str:
             f"Read in the report at which scales the prediction is blurred, noisy or in the wrong place: {why}, and "
             f"not all bands up to {number(missed)} {f.unit} are learned."
         )
+    if _at_noise(f, record):
+        return (
+            f"Keep it: {why}, and noise alone explains it (standard deviation {noise_level(record)}). What remains to "
+            "be learned has at most about a fifth of the noise's power."
+        )
     # Training samples are fitted far better than others: the network is too free for so few samples.
     if f.gap > TOO_FREE:
         now = _bandwidth(record)
@@ -384,6 +392,15 @@ def _stalled(f: Findings, record: xr.Dataset, why: str) -> str:
             f"{number(target)} {f.unit}."
         )
     return f"Keep it: {why}, and all signal above the noise is learned."
+
+
+def _at_noise(f: Findings, record: xr.Dataset) -> bool:
+    """Whether the error on held-out samples, which are as noisy as the others, is that of their noise."""
+    std = record.attrs.get("noise_std")
+    certain = str(record.attrs.get("noise_verdict") or "").lower() == "noise"
+    if f.stop.evidence is not Evidence.HELD_OUT or not certain or not isinstance(std, int | float):
+        return False
+    return f.stop.error <= _AT_NOISE * std**2
 
 
 def _left(record: xr.Dataset) -> str:
